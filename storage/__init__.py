@@ -1,0 +1,1 @@
+"""Where users, contacts, communities and messages live: one interface (`store`), SQLite and MySQL behind it."""

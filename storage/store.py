@@ -1,0 +1,292 @@
+"""The storage interface, grouped by noun. This module is the contract; `tests/storage/` holds every backend to it.
+
+Every method is one transaction and is called on a worker thread, never on the IOLoop. Unique indexes decide
+duplicates; limits that count lock the counted row first. `now_ms` comes from the store's clock. A method that
+changes a relation, session, profile or community writes the events of the change in the same transaction and
+hands them to `on_events` after the commit.
+
+Kinds of events (their `data` is JSON with wire names; a NOTICE unless marked *):
+    contact.request {userid}, contact.added {userid}, contact.removed {userid}, contact.updated {userid}
+    profile.updated {userid}            for the user himself; watchers hear of it through presence
+    community.joined {dstid}, community.left {dstid}, community.kicked {dstid}, community.request {dstid, userid}
+    community.updated {dstid}, community.dissolved {dstid}          for all members
+    session.added {id}, *session.ended {id}, *account.disabled {}
+    conversation.updated {kind, dstid}  pin, mute, clear of one's own
+
+Raises, everywhere: Busy when the database is locked, full or away (nothing was committed, or the outcome is unknown).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from imtornado.clock import Clock
+from imtornado.drafts import Draft, Outcome
+from imtornado.records import (
+    Community,
+    ContactRequest,
+    Conversation,
+    Credentials,
+    Event,
+    Friend,
+    HistoryPage,
+    JoinRequest,
+    Member,
+    Opening,
+    Role,
+    Session,
+    Ticket,
+    Upload,
+    User,
+)
+
+
+class NewUser(msgspec.Struct, frozen=True):
+    mobile: str
+    password_hash: str
+    nickname: str
+    avatar: str = ""
+    sex: str = "U"
+    memo: str = ""
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    token_sha256: bytes
+    device: str
+    ip: str
+    expires_at_ms: int
+
+
+class NewCommunity(msgspec.Struct, frozen=True):
+    owner_id: int
+    name: str
+    icon: str = ""
+    cate: int = 0
+    memo: str = ""
+
+
+class Users(Protocol):
+    def create(self, new: NewUser, invite_sha256: bytes | None = None) -> User:
+        """The new user, with his notebook (the conversation with himself). The very first user is administrator.
+
+        With `invite_sha256` the registration ticket of that hash is used up in the same transaction.
+        Raises: Conflict(field=mobile), NotFound(field=invite) for an unknown, used or expired invitation;
+        NotFound/NotAllowed as `uploads` say for an avatar that is not his to use.
+        """
+
+    def get(self, user_id: int) -> User | None: ...
+
+    def by_mobile(self, mobile: str) -> Credentials | None: ...
+
+    def credentials(self, user_id: int) -> Credentials | None: ...
+
+    def count(self) -> int: ...
+
+    def relation(self, user_id: int, other_id: int) -> str:
+        """self, friend, requested (I asked), asks (he asked), none."""
+
+    def update(self, user_id: int, columns: dict[str, str]) -> User:
+        """Changes nickname, avatar, sex, memo. A new avatar under /resource/ becomes a file use. Event: profile.updated.
+
+        Raises: NotFound (no such user, or an avatar that he neither uploaded nor may see).
+        """
+
+    def set_password(self, user_id: int, password_hash: str, keep_session_id: int) -> None:
+        """New hash; every session but `keep_session_id` (0: none is kept) ends, each with an event session.ended."""
+
+    def set_disabled(self, user_id: int, disabled: bool) -> None:
+        """Disabling ends all sessions too. Event: account.disabled. Raises: NotFound."""
+
+    def shared(self, user_id: int, other_ids: Sequence[int]) -> frozenset[int]:
+        """Those of `other_ids` who are friends or fellow members of a community (whose presence he may see)."""
+
+
+class Tickets(Protocol):
+    def create(self, token_sha256: bytes, ticket: Ticket) -> None: ...
+
+    def find(self, token_sha256: bytes, purpose: str) -> Ticket | None:
+        """None when unknown, used or expired."""
+
+    def use(self, token_sha256: bytes, purpose: str) -> Ticket:
+        """Uses it up; of two at once one gets it. Raises: NotFound."""
+
+    def revoke(self, purpose: str, subject_id: int) -> int:
+        """Number of open tickets taken back."""
+
+
+class Sessions(Protocol):
+    def create(self, user_id: int, new: NewSession) -> Session:
+        """Raises: AccountDisabled. Event: session.added."""
+
+    def find(self, token_sha256: bytes) -> tuple[Session, User] | None:
+        """The live session and its enabled user, else None. Moves `seen` at most once a minute."""
+
+    def opening(self, token_sha256: bytes) -> Opening | None:
+        """As `find`, with the ids of all communities he is in, from one snapshot."""
+
+    def list(self, user_id: int) -> tuple[Session, ...]:
+        """Live ones, last seen first."""
+
+    def revoke(self, user_id: int, session_id: int) -> None:
+        """Event: session.ended. Raises: NotFound (unknown or another's)."""
+
+
+class Contacts(Protocol):
+    def request(self, user_id: int, other_id: int, memo: str) -> bool:
+        """Stores a request; True when they are friends now because the other had asked before.
+
+        Nothing visible happens where the other blocked the asker. Raises: NotFound, Conflict (friends already).
+        Events: contact.request to the other; contact.updated to the asker; contact.added to both when friends.
+        """
+
+    def befriend(self, user_id: int, other_id: int) -> None:
+        """Friends at once, both ways, with their conversation and both members of it able to send.
+
+        Raises: NotFound, Conflict (friends already), NotAllowed (blocked), BadParameter (oneself).
+        """
+
+    def accept(self, user_id: int, asker_id: int) -> None:
+        """Raises: NotFound (no open request of the asker). Events: contact.added to both."""
+
+    def reject(self, user_id: int, other_id: int) -> None:
+        """Drops the open request between the two, whoever asked. Raises: NotFound. Event: contact.updated to both."""
+
+    def requests(self, user_id: int) -> tuple[ContactRequest, ...]:
+        """Open ones, both directions, newest first."""
+
+    def friends(self, user_id: int, since_ms: int = 0) -> tuple[Friend, ...]:
+        """By id. With `since_ms` only those whose relation or profile changed at or after it."""
+
+    def removed(self, user_id: int, since_ms: int) -> tuple[int, ...]:
+        """Ids told of as removed (event contact.removed) since then and not friends now."""
+
+    def remark(self, user_id: int, friend_id: int, remark: str) -> None:
+        """Raises: NotFound. Event: contact.updated."""
+
+    def remove(self, user_id: int, friend_id: int) -> None:
+        """Ends the friendship both ways; neither may send from then on. Raises: NotFound. Events: contact.removed to both."""
+
+    def block(self, user_id: int, target_id: int) -> None:
+        """Neither may send to the other until unblocked; drops open requests. Idempotent. Raises: NotFound. Event: contact.updated."""
+
+    def unblock(self, user_id: int, target_id: int) -> None:
+        """Raises: NotFound (was not blocked)."""
+
+    def blocked(self, user_id: int) -> tuple[User, ...]: ...
+
+
+class Communities(Protocol):
+    """Reads and the birth of communities; every change of an existing one is a `drafts.Change`."""
+
+    def create(self, new: NewCommunity, max_owned: int) -> Community:
+        """Owner inside, first line said ("created"). Raises: Conflict(field=name), LimitReached, NotFound (icon, as avatars)."""
+
+    def get(self, community_id: int, user_id: int) -> Community | None:
+        """As that user sees it; None when unknown or dissolved."""
+
+    def by_name(self, name: str, user_id: int) -> Community | None:
+        """Exact name, compared in binary after trimming and NFC."""
+
+    def search(self, prefix: str, user_id: int, limit: int) -> tuple[Community, ...]:
+        """Names that start with it, by name, policy INVITE left out."""
+
+    def of_user(self, user_id: int) -> tuple[Community, ...]:
+        """Those he is in, by id."""
+
+    def members(self, community_id: int, after_id: int, limit: int) -> tuple[Member, ...]:
+        """Present members with user id > after_id, ascending."""
+
+    def role(self, community_id: int, user_id: int) -> Role | None: ...
+
+    def requests(self, community_id: int) -> tuple[JoinRequest, ...]:
+        """Open join requests, oldest first."""
+
+
+class Conversations(Protocol):
+    def list(self, user_id: int, before_ms: int, before_id: int, limit: int) -> tuple[Conversation, ...]:
+        """Newest activity first, strictly after the cursor (changed_at_ms, conversation_id) of the last row given; (0, 0) starts.
+
+        Pinned ones carry their flag but are not moved. Conversations left are not in it.
+        """
+
+    def changed(self, user_id: int, since_ms: int, before: tuple[int, int], limit: int) -> tuple[Conversation, ...]:
+        """Every one whose messages, ver, title, membership or own marks changed at or after `since_ms`, left ones too, paged as `list`."""
+
+    def history(self, user_id: int, kind: int, dstid: int, before: int | None, after: int | None, limit: int) -> HistoryPage:
+        """Seqs of [first, last] next to `before` or `after` (None, None: the newest page), gapless and ascending.
+
+        Raises: NotFound (not a member ever, unknown).
+        """
+
+    def readers(self, user_id: int, community_id: int, seq: int) -> tuple[int, ...]:
+        """Present members whose read_seq >= seq. Raises: NotFound."""
+
+
+class Events(Protocol):
+    def position(self) -> int:
+        """The id of the newest event, 0 when there is none."""
+
+    def after(self, event_id: int, limit: int) -> tuple[Event, ...]:
+        """Ascending by id."""
+
+    def prune(self, before_ms: int) -> int:
+        """Number of events removed."""
+
+
+class Uploads(Protocol):
+    def by_sha256(self, sha256: str) -> Upload | None: ...
+
+    def claim(self, upload: Upload) -> Upload:
+        """Stores it, or finds the same sha256; either way `upload.owner_id` now counts as an uploader of it."""
+
+    def claim_known(self, sha256: str, size_bytes: int, user_id: int) -> Upload | None:
+        """The stored file of exactly these bytes, claimed for the user (instant upload); None when there is none."""
+
+    def visible(self, name: str, user_id: int) -> Upload | None:
+        """The upload of that name (its own or its thumbnail's) if the user uploaded it or may see one of its uses now: a
+        message inside his window and not gone, a profile picture of anyone, the icon of a community."""
+
+    def unused(self, before_ms: int, limit: int) -> tuple[Upload, ...]:
+        """Uploads claimed before then that nothing uses."""
+
+    def forget(self, name: str) -> bool:
+        """Removes the row if nothing uses it still; True: the files may go."""
+
+
+class Store(Protocol):
+    users: Users
+    tickets: Tickets
+    sessions: Sessions
+    contacts: Contacts
+    communities: Communities
+    conversations: Conversations
+    events: Events
+    uploads: Uploads
+    clock: Clock
+
+    @property
+    def epoch(self) -> str:
+        """The database's own uuid: a restore makes a new one."""
+
+    def on_events(self, callback: Callable[[Sequence[Event]], None]) -> None:
+        """`callback` gets, after each commit outside of `commit` and on the committing thread, the events it wrote."""
+
+    def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """One transaction for all drafts, in order; an outcome for each. Writer thread only.
+
+        Repeats of a (sender, cid) get the first one's place with `dup`; the same cid with another body is a CidConflict;
+        a sender without the right at this moment gets NotFriends, NotMember or Silenced. A url or pic under /resource/
+        becomes a file use, or NotFound(field=url|pic) where the sender neither uploaded it nor may see it. A reply to a
+        seq outside his window is BadParameter(field=reply). No draft can make another fail.
+        Raises: Busy: the whole batch has an unknown outcome.
+        """
+
+    def reserve_ids(self, count: int) -> int:
+        """First of `count` message ids that nobody else will ever get; below 2**53."""
+
+    def check(self) -> None:
+        """Proves that the database answers. Raises: Busy."""
+
+    def close(self) -> None:
+        """Closes every connection. No call may follow."""
