@@ -250,8 +250,14 @@ class Uploads(Protocol):
     def unused(self, before_ms: int, limit: int) -> tuple[Upload, ...]:
         """Uploads claimed before then that nothing uses."""
 
-    def forget(self, name: str) -> bool:
-        """Removes the row if nothing uses it still; True: the files may go."""
+    def forget(self, name: str, before_ms: int) -> bool:
+        """Removes the row if still nothing uses it and nobody has claimed it since then; True: the files may go."""
+
+    def used_bytes(self, user_id: int, since_ms: int) -> int:
+        """Sum of `size_bytes` of what the user has claimed at or after `since_ms`; a repeated claim moves its time."""
+
+    def known(self, names: Sequence[str]) -> frozenset[str]:
+        """Those of the names (at most 500) that are an upload's own or its thumbnail's."""
 
 
 class Store(Protocol):
