@@ -5,7 +5,7 @@
     ├── NotLoggedIn 40101       ├── WrongCredentials 40102   ├── AccountDisabled 40103
     ├── NotAllowed 40301        ├── NotFriends 40302         ├── NotMember 40303
     ├── Silenced 40304          ├── CrossSite 40305          ├── TooLate 40306
-    ├── NotFound 40401
+    ├── NotFound 40401          ├── MethodNotAllowed 40501
     ├── Conflict 40901          ├── CidConflict 40902        ├── LimitReached 40903
     ├── TooLarge 41301          ├── UnsupportedKind 41501
     ├── TooManyRequests 42901   ├── QuotaExceeded 42902
@@ -35,6 +35,7 @@ class Code(IntEnum):
     CROSS_SITE = 40305
     TOO_LATE = 40306
     NOT_FOUND = 40401
+    METHOD_NOT_ALLOWED = 40501
     CONFLICT = 40901
     CID_CONFLICT = 40902
     LIMIT_REACHED = 40903
@@ -114,6 +115,10 @@ class TooLate(ImError):
 
 class NotFound(ImError):
     code = Code.NOT_FOUND
+
+
+class MethodNotAllowed(ImError):
+    code = Code.METHOD_NOT_ALLOWED
 
 
 class Conflict(ImError):

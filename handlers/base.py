@@ -1,0 +1,283 @@
+"""What every HTTP handler stands on: the checks before a call, the way into a worker thread, the one way to reply."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+
+import msgspec
+import tornado.web
+from tornado.httputil import HTTPServerRequest
+
+from handlers import caller
+from handlers.headers import secure
+from handlers.params import Params
+from imtornado.chinese import translated
+from imtornado.clock import Clock
+from imtornado.config import Config
+from imtornado.errors import (
+    Code,
+    CrossSite,
+    ImError,
+    Internal,
+    MalformedBody,
+    MethodNotAllowed,
+    NotAllowed,
+    NotFound,
+    NotLoggedIn,
+    TooLarge,
+)
+from imtornado.metrics import Metrics
+from imtornado.records import Session, User
+from imtornado.services.throttle import Throttle
+from imtornado.workers import Workers
+
+if TYPE_CHECKING:
+    from imtornado.live.hub import Live
+    from imtornado.services.accounts import Accounts
+    from imtornado.services.messages import Messages
+    from imtornado.services.uploads import Uploads
+
+    from imtornado.services.communities import Communities
+    from imtornado.services.contacts import Contacts
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# The greatest frame of a message (384 KiB) in its wordiest spelling as a form or JSON stays below this.
+BODY_LIMIT_BYTES = 524_288
+TOKEN_LENGTH = 200  # a longer one cannot be ours: it is not worth hashing
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What `app.py` builds once and every handler gets."""
+
+    config: Config
+    workers: Workers
+    clock: Clock
+    throttle: Throttle
+    metrics: Metrics
+    check_storage: Callable[[], None]  # worker thread; raises Busy when the database does not answer
+    accounts: "Accounts"
+    contacts: "Contacts"
+    communities: "Communities"
+    messages: "Messages"
+    uploads: "Uploads"
+    live: "Live"
+
+
+class Access(Enum):
+    """Who may call a route."""
+
+    PUBLIC = "anybody"
+    SESSION = "whoever is logged in"
+    ADMIN = "administrators"
+
+
+class BaseHandler(tornado.web.RequestHandler):
+    """A JSON route. A subclass names its `access` and writes `post`; a read adds `get = post`.
+
+    Before `post` runs, the Host, the origin, the body, the session and the original's `userid` have been checked.
+    """
+
+    access: ClassVar[Access]
+
+    def initialize(self, context: Context) -> None:
+        self.context = context
+        self.language = caller.language(self.request)
+        self.params = Params({}, form=False)
+        self.session: Session | None = None
+        self._user: User | None = None
+
+    def set_default_headers(self) -> None:
+        secure(self)
+        self.set_header("Cache-Control", "no-store")
+
+    async def prepare(self) -> None:
+        """Raises: ImError for a call that must not reach the handler's method."""
+        caller.require_known_host(self.request, self.context.config.server)
+        self._require_method()
+        self._require_not_cross_site()
+        self.params = self._read_params()
+        if self.access is Access.PUBLIC:
+            return
+        token, by_cookie = self._token()
+        found = await self.call(self.context.accounts.identify, token) if token else None
+        if found is None:
+            raise NotLoggedIn("Please log in.")
+        if by_cookie and not self._is_safe() and self._same_origin() is None:
+            raise CrossSite("A call by cookie must say where it comes from: send Origin, or use a bearer token.")
+        self.session, self._user = found
+        self.require_own(self.params)
+        if self.access is Access.ADMIN and not self._user.is_admin:
+            raise NotAllowed("Only an administrator may do this.")
+
+    @property
+    def user(self) -> User:
+        """Raises: NotLoggedIn."""
+        if self._user is None:
+            raise NotLoggedIn("Please log in.")
+        return self._user
+
+    @property
+    def user_id(self) -> int:
+        """Raises: NotLoggedIn."""
+        return self.user.user_id
+
+    def require_own(self, params: Params) -> None:
+        """Holds the original's `userid` and `ownerid` to the session's user. Raises: NotAllowed, BadParameter."""
+        for name in ("userid", "ownerid"):
+            if params.has(name) and params.integer(name, default=self.user_id, minimum=0) != self.user_id:
+                raise NotAllowed("You can act for yourself only.", field=name)
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `function` returns or raises, from a database thread. Raises: Busy."""
+        return await self.context.workers.database.call(function, *args, **kwargs)
+
+    def reply(self, data: object = None, **beside: object) -> None:
+        """Ends the call with `data` in the envelope, and `beside` next to it."""
+        self._envelope({"code": Code.OK, "msg": "", "data": data, **beside})
+
+    def reply_rows(self, rows: Iterable[object], next: object = None, **beside: object) -> None:  # noqa: A002 (the wire's word)
+        """Ends the call with a list; `next` is the cursor of the following page."""
+        self._envelope({"code": Code.OK, "msg": "", "rows": list(rows), "next": next, **beside})
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """The one place that turns whatever was raised into a reply."""
+        error = as_im_error(status_code, kwargs.get("exc_info"))
+        self.set_status(200 if caller.wants_status_200(self.request) else error.status)
+        if error.retry_after_ms > 0:
+            self.set_header("Retry-After", str(-(-error.retry_after_ms // 1000)))
+        data = {"field": error.field} if error.field else None
+        self._envelope({"code": error.code, "msg": translated(error, self.language), "data": data})
+
+    def log_exception(
+        self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """A client's mistake is worth a line of INFO, ours an ERROR; never the query, which may hold a token."""
+        method, path = self.request.method, self.request.path[:200]
+        if isinstance(value, ImError) and not isinstance(value, Internal):
+            log.info("%s %r refused: %d %s", method, path, value.code, value.field)
+        elif isinstance(value, tornado.web.HTTPError) and value.status_code < 500:
+            log.info("%s %r refused: %d", method, path, value.status_code)
+        elif typ is not None and value is not None:
+            log.error("%s %r failed", method, path, exc_info=(typ, value, tb))
+
+    def on_finish(self) -> None:
+        self.context.metrics.answered(self.request.path, self.path_args, self.get_status(), self.request.request_time())
+
+    def compute_etag(self) -> str | None:
+        """None: an answer that must not be stored needs no tag."""
+        return None
+
+    def _envelope(self, envelope: dict[str, object]) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(msgspec.json.encode(envelope))
+
+    def _same_origin(self) -> bool | None:
+        return caller.is_same_origin(self.request, self.context.config.server)
+
+    def _is_safe(self) -> bool:
+        return self.request.method in ("GET", "HEAD")
+
+    def _require_method(self) -> None:
+        name = (self.request.method or "").lower()
+        if getattr(type(self), name, None) is getattr(tornado.web.RequestHandler, name, None):
+            raise MethodNotAllowed("This address does not take this method.")
+
+    def _require_not_cross_site(self) -> None:
+        """Even a public write: a foreign page must not log its visitor in as somebody else."""
+        if self._is_safe() or caller.bearer(self.request):
+            return
+        if self._same_origin() is False:
+            raise CrossSite("This call comes from a foreign page.")
+
+    def _read_params(self) -> Params:
+        request = self.request
+        if self._is_safe():
+            return Params.of_form(request.query_arguments)
+        if len(request.body) > BODY_LIMIT_BYTES:
+            raise TooLarge("The body is too large.")
+        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind == "application/json" or kind.endswith("+json"):
+            return Params.of_json(request.body)
+        if kind not in ("application/x-www-form-urlencoded", "multipart/form-data") and request.body:
+            return Params.of_form(_form_arguments(request))
+        return Params.of_form(request.body_arguments)
+
+    def _token(self) -> tuple[str, bool]:
+        """(token or "", whether the browser added it by itself). A token that is named is the only one looked at."""
+        if "Authorization" in self.request.headers:
+            token, by_cookie = caller.bearer(self.request), False
+        elif not self._is_safe() and "token" in self.request.body_arguments:
+            token, by_cookie = self.params.text("token", max_length=TOKEN_LENGTH), False
+        else:
+            token, by_cookie = self.get_cookie(caller.COOKIE) or "", True
+        return (token if len(token) <= TOKEN_LENGTH else ""), by_cookie
+
+
+class UnknownHandler(BaseHandler):
+    """Any address that no route knows."""
+
+    access = Access.PUBLIC
+
+    async def prepare(self) -> None:
+        caller.require_known_host(self.request, self.context.config.server)
+        raise NotFound("There is nothing at this address.")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if caller.wants_page(self.request):
+            self.set_status(as_im_error(status_code, kwargs.get("exc_info")).status)
+            self.render("missing.html", lang=self.language)
+        else:
+            super().write_error(status_code, **kwargs)
+
+
+@tornado.web.stream_request_body
+class OversizedHandler(BaseHandler):
+    """Stands in for the called route when the body is announced as too large: refused before it is read."""
+
+    access = Access.PUBLIC
+
+    async def prepare(self) -> None:
+        # Tornado would follow our answer with a 400 of its own; the connection closes either way.
+        self.request.connection.set_max_body_size(2**63)  # type: ignore[union-attr]
+        caller.require_known_host(self.request, self.context.config.server)
+        raise TooLarge("The body is too large.")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Nothing is kept."""
+
+
+def as_im_error(status_code: int, raised: tuple[object, BaseException, object] | None) -> ImError:
+    """The error to tell the caller: what was raised if it is ours, else what Tornado's status means."""
+    if raised is not None and isinstance(raised[1], ImError):
+        return raised[1]
+    match status_code:
+        case HTTPStatus.BAD_REQUEST:
+            return MalformedBody("The request could not be read.")
+        case HTTPStatus.FORBIDDEN:
+            return NotAllowed("You may not do this.")
+        case HTTPStatus.NOT_FOUND:
+            return NotFound("There is nothing at this address.")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowed("This address does not take this method.")
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return TooLarge("The body is too large.")
+        case _:
+            return Internal("Something went wrong on our side.")
+
+
+def _form_arguments(request: HTTPServerRequest) -> dict[str, list[bytes]]:
+    """The body read as a form although its type says nothing of one. Raises: MalformedBody."""
+    if b"=" not in request.body:
+        raise MalformedBody("The body is neither JSON nor a form.")
+    try:
+        return tornado.escape.parse_qs_bytes(request.body, keep_blank_values=True)
+    except ValueError as error:
+        raise MalformedBody("The body is neither JSON nor a form.") from error

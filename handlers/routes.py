@@ -1,0 +1,42 @@
+"""The whole route table, and the application that serves it."""
+
+from typing import Any
+
+import tornado.web
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import URLSpec
+
+from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
+from imtornado.log import ignore_request, log_request
+from imtornado.paths import bundled
+
+# JSON routes: (path, handler). Everybody adds his lines here, sorted by noun.
+TABLE: tuple[tuple[str, type[BaseHandler]], ...] = ()
+
+
+def routes(context: Context) -> list[URLSpec]:
+    """Every route of the server."""
+    return [URLSpec(path, handler, {"context": context}) for path, handler in TABLE]
+
+
+class Application(tornado.web.Application):
+    """The routes, with our own answers for unknown addresses and announced oversize, and no query in any log."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        super().__init__(
+            list(routes(context)),
+            default_handler_class=UnknownHandler,
+            default_handler_args={"context": context},
+            template_path=str(bundled("templates")),
+            log_function=log_request if context.config.log.access else ignore_request,
+        )
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """A route that takes no stream is never given a body that it would refuse."""
+        delegate = super().find_handler(request, **kwargs)
+        length = request.headers.get("Content-Length", "0")
+        oversized = length.isascii() and length.isdigit() and int(length[:18]) > BODY_LIMIT_BYTES
+        if oversized and not delegate.stream_request_body:
+            return self.get_handler_delegate(request, OversizedHandler, {"context": self._context})
+        return delegate

@@ -1,0 +1,52 @@
+"""Every sentence that a caller may be told, in Chinese. A test finds sentences of the sources that are missing here."""
+
+from imtornado.errors import ImError
+
+CHINESE: dict[str, str] = {
+    # handlers/base.py, handlers/caller.py
+    "Please log in.": "请先登录。",
+    "A call by cookie must say where it comes from: send Origin, or use a bearer token.": (
+        "使用 Cookie 的请求必须表明来源：请发送 Origin，或改用 Bearer 令牌。"
+    ),
+    "Only an administrator may do this.": "只有管理员可以执行此操作。",
+    "You can act for yourself only.": "只能以自己的身份操作。",
+    "This address does not take this method.": "此地址不支持该请求方法。",
+    "This call comes from a foreign page.": "此请求来自其他网站的页面，已拒绝。",
+    "The body is too large.": "请求内容过大。",
+    "There is nothing at this address.": "此地址没有内容。",
+    "The request could not be read.": "无法读取该请求。",
+    "You may not do this.": "你无权执行此操作。",
+    "Something went wrong on our side.": "服务器出错了。",
+    "The body is neither JSON nor a form.": "请求内容既不是 JSON 也不是表单。",
+    "This server does not answer to the name {host}. Its operator can add it to the setting server.hosts.": (
+        "本服务器不响应域名 {host}。管理员可将其加入配置项 server.hosts。"
+    ),
+    # handlers/params.py
+    "A text holds half of a character.": "文本中含有不完整的字符。",
+    "The body is not JSON in UTF-8.": "请求内容不是 UTF-8 编码的 JSON。",
+    "The body must be a JSON object.": "请求内容必须是一个 JSON 对象。",
+    "A text is not UTF-8.": "文本不是 UTF-8 编码。",
+    "This is missing.": "缺少此项。",
+    "This must be a text.": "此项必须是文本。",
+    "A text may not hold the character NUL or half of a character.": "文本不能含有空字符或不完整的字符。",
+    "This may not be empty.": "此项不能为空。",
+    "This needs at least {count} characters.": "此项至少需要 {count} 个字符。",
+    "This may have at most {count} characters.": "此项最多 {count} 个字符。",
+    "This must be a list of numbers.": "此项必须是数字列表。",
+    "This may have at most {count} entries.": "此项最多 {count} 个条目。",
+    "This must be true or false.": "此项必须是 true 或 false。",
+    "This must be one of: {choices}.": "此项必须是以下之一：{choices}。",
+    "This must be a whole number.": "此项必须是整数。",
+    "This must be between {minimum} and {maximum}.": "此项必须在 {minimum} 与 {maximum} 之间。",
+    "A name may not hold control characters.": "名称不能含有控制字符。",
+    # imtornado/workers.py
+    "The server is busy. Try again in a moment.": "服务器繁忙，请稍后再试。",
+    # imtornado/services/throttle.py
+    "Too many tries. Try again in {seconds} s.": "尝试次数过多，请在 {seconds} 秒后再试。",
+}
+
+
+def translated(error: ImError, language: str) -> str:
+    """The error's sentence in "zh" or "en"; English where nobody has translated it."""
+    template = CHINESE.get(error.sentence, error.sentence) if language == "zh" else error.sentence
+    return template.format(**error.values)
