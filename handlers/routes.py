@@ -6,12 +6,41 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
+from handlers import community, contact, membership
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
 from imtornado.log import ignore_request, log_request
 from imtornado.paths import bundled
 
 # JSON routes: (path, handler). Everybody adds his lines here, sorted by noun.
-TABLE: tuple[tuple[str, type[BaseHandler]], ...] = ()
+TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
+    ("/contact/addfriend", contact.AddFriend),
+    ("/contact/loadfriend", contact.LoadFriend),
+    ("/contact/requests", contact.Requests),
+    ("/contact/accept", contact.Accept),
+    ("/contact/reject", contact.Reject),
+    ("/contact/remark", contact.Remark),
+    ("/contact/remove", contact.Remove),
+    ("/contact/block", contact.Block),
+    ("/contact/unblock", contact.Unblock),
+    ("/contact/blocked", contact.Blocked),
+    ("/contact/createcommunity", community.CreateCommunity),
+    ("/contact/loadcommunity", community.LoadCommunity),
+    ("/contact/joincommunity", membership.JoinCommunity),
+    ("/community/info", community.Info),
+    ("/community/members", community.Members),
+    ("/community/search", community.Search),
+    ("/community/update", community.Update),
+    ("/community/announce", community.Announce),
+    ("/community/invite", membership.Invite),
+    ("/community/requests", membership.Requests),
+    ("/community/approve", membership.Approve),
+    ("/community/leave", membership.Leave),
+    ("/community/kick", membership.Kick),
+    ("/community/role", membership.SetRole),
+    ("/community/transfer", membership.Transfer),
+    ("/community/mute", membership.Mute),
+    ("/community/dissolve", membership.Dissolve),
+)
 
 
 def routes(context: Context) -> list[URLSpec]:

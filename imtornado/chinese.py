@@ -43,6 +43,29 @@ CHINESE: dict[str, str] = {
     "The server is busy. Try again in a moment.": "服务器繁忙，请稍后再试。",
     # imtornado/services/throttle.py
     "Too many tries. Try again in {seconds} s.": "尝试次数过多，请在 {seconds} 秒后再试。",
+    # imtornado/services/contacts.py
+    "There is no such user.": "没有这个用户。",
+    "This is yourself: you need not add yourself.": "这就是你自己，无需添加。",
+    "You cannot block yourself.": "不能拉黑自己。",
+    # imtornado/services: communities, admissions, memberships and their rules
+    "There is no such community.": "没有这个群。",
+    "There is no such member in this community.": "群里没有这个成员。",
+    "There is no such picture.": "没有这张图片。",
+    "An icon is a picture that was uploaded here.": "图标必须是上传到本站的图片。",
+    "Only the owner of the community may do this.": "只有群主可以执行此操作。",
+    "Only the owner and the admins of the community may do this.": "只有群主和管理员可以执行此操作。",
+    "You may do this only to members of a lower rank than yours.": "只能对级别低于自己的成员执行此操作。",
+    "This invitation is not valid any more.": "此邀请已失效。",
+    "This community can be joined by invitation only.": "此群只能通过邀请加入。",
+    "You can invite your friends only.": "只能邀请自己的好友。",
+    "This request is not open any more.": "此申请已被处理。",
+    "You own this community. Hand it over to a member or dissolve it before you leave.": (
+        "你是群主：请先将群转让给其他成员或解散该群，然后再退出。"
+    ),
+    "You own this community already.": "你已经是该群的群主。",
+    "This member owns {limit} communities already, more are not allowed.": "该成员已拥有 {limit} 个群，不能再多。",
+    # handlers/community.py
+    "Say what is to change: name, icon, cate, memo or policy.": "请指明要修改的内容：name、icon、cate、memo 或 policy。",
 }
 
 

@@ -1,0 +1,93 @@
+"""How people get into a community: by asking, by a friend's hand, by a link, by an admin's approval."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from imtornado.errors import NotFound, NotFriends
+from imtornado.records import Community, JoinRequest, Role, Ticket
+from imtornado.services import community_rules
+from imtornado.services.community_changes import CommunityChanges
+from storage.store import Store
+
+INVITATION = "community"  # purpose of the tickets behind invitation links
+HOUR_MS = 3_600_000
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a link's token. 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Admissions:
+    """Every method takes the acting user first and runs on a worker thread.
+
+    Raises, everywhere: NotFound (no such community, or the actor is not in it: both look alike), NotAllowed (his
+    rank), Busy.
+    """
+
+    def __init__(self, store: Store, changes: CommunityChanges) -> None:
+        self._store = store
+        self._changes = changes
+
+    def join(self, user_id: int, community_id: int, memo: str) -> tuple[Community, bool]:
+        """The community, and True: he is inside; False: he waits for approval.
+
+        Raises: NotAllowed (by invitation only).
+        """
+        return self._join(user_id, community_id, memo, invited_by=0)
+
+    def join_by_name(self, user_id: int, name: str, memo: str) -> tuple[Community, bool]:
+        """As `join`, by the exact name."""
+        community = self._store.communities.by_name(name, user_id)
+        if community is None:
+            raise NotFound("There is no such community.", field="dstname")
+        return self._join(user_id, community.community_id, memo, invited_by=0)
+
+    def join_by_link(self, user_id: int, token: str) -> tuple[Community, bool]:
+        """As `join`, whatever the policy.
+
+        Raises: NotFound (unknown, expired, revoked, or its maker is no admin now).
+        """
+        ticket = self._store.tickets.find(token_hash(token), INVITATION)
+        if ticket is None:
+            raise NotFound("This invitation is not valid any more.", field="invite")
+        return self._join(user_id, ticket.subject_id, "", invited_by=ticket.created_by)
+
+    def invite(self, user_id: int, community_id: int, friend_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """(ids let in now, ids waiting for approval). Raises: NotFriends, before anybody is let in."""
+        friends = {friend.user.user_id for friend in self._store.contacts.friends(user_id)}
+        if not friends.issuperset(friend_ids):
+            raise NotFriends("You can invite your friends only.", field="userids")
+        invited = tuple(dict.fromkeys(friend_ids))
+        return self._changes.run(community_id, lambda tx: community_rules.invite(tx, user_id, invited))
+
+    def create_link(self, user_id: int, community_id: int, hours: int) -> tuple[str, int]:
+        """The token of a new link for any number of guests, and the epoch milliseconds at which it expires."""
+        self._as_admin(user_id, community_id)
+        token = secrets.token_urlsafe(32)
+        expires_at_ms = self._store.clock.now_ms() + hours * HOUR_MS
+        self._store.tickets.create(token_hash(token), Ticket(INVITATION, community_id, user_id, expires_at_ms))
+        return token, expires_at_ms
+
+    def revoke_links(self, user_id: int, community_id: int) -> int:
+        """How many links were open and are not any more."""
+        self._as_admin(user_id, community_id)
+        return self._store.tickets.revoke(INVITATION, community_id)
+
+    def requests(self, user_id: int, community_id: int) -> tuple[JoinRequest, ...]:
+        """Open requests, oldest first."""
+        self._as_admin(user_id, community_id)
+        return self._store.communities.requests(community_id)
+
+    def answer(self, user_id: int, community_id: int, asker_id: int, *, approve: bool) -> None:
+        """Lets somebody in who asked, or not. Raises: NotFound (no open request of his)."""
+        self._changes.run(community_id, lambda tx: community_rules.answer(tx, user_id, asker_id, approve))
+
+    def _join(self, user_id: int, community_id: int, memo: str, *, invited_by: int) -> tuple[Community, bool]:
+        joined = self._changes.run(community_id, lambda tx: community_rules.join(tx, user_id, memo, invited_by))
+        return self._changes.seen_by(user_id, community_id), joined
+
+    def _as_admin(self, user_id: int, community_id: int) -> None:
+        """For what changes no row of the community. A link counts only while its maker is an admin, see `join`."""
+        community_rules.ranked(self._store.communities.role(community_id, user_id), Role.ADMIN)
