@@ -215,8 +215,20 @@ class Event(Record, frozen=True):
     created_at_ms: int
 
 
+class Picture(Record, frozen=True):
+    """A picture as it was re-encoded: our type and size in pixels, and `placeholder`, a data: URL of a tiny WebP."""
+
+    mime: str
+    width: int
+    height: int
+    placeholder: str
+
+
 class Upload(Record, frozen=True):
-    """A stored file. `name` is random and says nothing; `thumb` is the name of the thumbnail or ""."""
+    """A stored file. `name` is random and says nothing; `thumb` is the name of the thumbnail or "".
+
+    `sha256` and `size_bytes` are those of the bytes that were sent; what is kept is smaller, and another type.
+    """
 
     sha256: str
     name: str

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from imtornado.errors import Busy
+from imtornado.processes import ProcessPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,12 +47,24 @@ class Pool:
 
 
 class Workers:
-    """The pools of a process."""
+    """The pools of a process. `files` reads and writes uploads, `pictures` (processes) decodes and encodes them."""
 
-    def __init__(self, *, database_threads: int, database_queue: int, password_threads: int, password_queue: int) -> None:
+    def __init__(
+        self,
+        *,
+        database_threads: int,
+        database_queue: int,
+        password_threads: int,
+        password_queue: int,
+        picture_processes: int = 1,
+    ) -> None:
         self.database = Pool("database", database_threads, database_queue)
         self.passwords = Pool("passwords", password_threads, password_queue)
+        self.files = Pool("files", 4, 1024)
+        self.pictures = ProcessPool("pictures", picture_processes, 32)
 
     def close(self) -> None:
+        self.pictures.close()
+        self.files.close()
         self.passwords.close()
         self.database.close()
