@@ -8,6 +8,7 @@ fixtures/services.py  require(program, reason): its path, or the test is skipped
 """
 
 pytest_plugins = (
+    "pytester",  # for the tests of the fixtures themselves
     "tests.fixtures.logs",
     "tests.fixtures.loop",
     "tests.fixtures.server",
