@@ -34,7 +34,6 @@ FOUNDATION = frozenset(
         "imtornado.metrics",
         "imtornado.paths",
         "imtornado.processes",
-        "imtornado.processes",
         "imtornado.protocol",
         "imtornado.records",
         "imtornado.workers",
