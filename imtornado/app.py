@@ -1,0 +1,145 @@
+"""The only place that builds objects and joins them: from settings to a server that listens, and back down."""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+
+import tornado.httpserver
+import tornado.netutil
+from storage.backends import open_store
+
+from handlers.base import Context
+from handlers.routes import Application
+from imtornado import log as logs
+from imtornado.clock import Clock
+from imtornado.config import Config
+from imtornado.live.hub import Live
+from imtornado.metrics import Metrics
+from imtornado.services.accounts import Accounts
+from imtornado.services.communities import Communities
+from imtornado.services.contacts import Contacts
+from imtornado.services.messages import Messages
+from imtornado.services.throttle import Throttle
+from imtornado.services.uploads import Uploads
+from imtornado.workers import Workers
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+HEADER_BYTES = 16_384
+HEADER_WAIT_S = 60.0  # Tornado's default is an hour
+BODY_WAIT_S = 120.0
+BACKLOG = 1024
+
+
+class Server:
+    """Everything that one process holds. Built on a running loop."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self.config = config
+        self.store = store
+        self.workers = Workers(
+            database_threads=config.storage.threads,
+            database_queue=config.storage.queue,
+            password_threads=config.accounts.password_threads,
+            password_queue=config.accounts.password_queue,
+        )
+        self.live = Live(store, config, self.workers)
+        self.metrics = Metrics()
+        commit = self.live.writer.commit_from_thread
+        self.uploads = Uploads(store, config, store.clock)
+        self.context = Context(
+            config=config,
+            workers=self.workers,
+            clock=store.clock,
+            throttle=Throttle(config.security),
+            metrics=self.metrics,
+            check_storage=store.check,
+            accounts=Accounts(store, config, store.clock),
+            contacts=Contacts(store, config),
+            communities=Communities(store, config, commit),
+            messages=Messages(store),
+            uploads=self.uploads,
+            live=self.live,
+        )
+        self.http = tornado.httpserver.HTTPServer(
+            Application(self.context),
+            ssl_options=_tls(config),
+            max_header_size=HEADER_BYTES,
+            idle_connection_timeout=HEADER_WAIT_S,
+            body_timeout=BODY_WAIT_S,
+        )
+        self._measure()
+
+    async def start(self) -> list[socket.socket]:
+        """Opens the listener; the sockets that it listens on."""
+        await self.live.start()
+        sockets = tornado.netutil.bind_sockets(self.config.server.port, self.config.server.host, backlog=BACKLOG)
+        self.http.add_sockets(sockets)
+        return sockets
+
+    async def stop(self) -> None:
+        """Drains: no new connection, every socket sent away with 4001, everything accepted committed."""
+        self.live.draining = True
+        await asyncio.sleep(self.config.server.drain_notice_s)
+        self.http.stop()
+        await self.live.drain()
+        await self.live.stop()
+        await self.http.close_all_connections()
+        self.uploads.close()
+        self.workers.close()
+        self.store.close()
+
+    def _measure(self) -> None:
+        gauge, counter, live = self.metrics.gauge, self.metrics.counter, self.live
+        gauge("sockets", "Open chat sockets", lambda: len(live.registry))
+        gauge("users_online", "Users with an open chat socket", lambda: live.registry.user_count)
+        gauge("writer_queue", "Drafts that wait for their commit", lambda: live.writer.queued)
+        gauge("database_calls", "Calls handed to the database threads", lambda: self.workers.database.waiting)
+        gauge("password_calls", "Calls handed to the password threads", lambda: self.workers.passwords.waiting)
+        counter("batches", "Transactions of the writer", lambda: live.writer.batches)
+        counter("drafts", "Drafts committed", lambda: live.writer.drafts)
+        counter("messages", "Messages fanned out", lambda: live.delivery.messages)
+        counter("frames", "Message frames queued for sockets", lambda: live.delivery.frames)
+
+
+def serve(config: Config) -> None:
+    """Runs a server until SIGTERM or SIGINT."""
+    logs.configure(config.log)
+    try:
+        import uvloop
+    except ImportError:
+        run = asyncio.run
+    else:
+        run = uvloop.run
+    run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    store = open_store(config.storage.url, Clock(), auto_migrate=config.storage.auto_migrate)
+    server = Server(config, store)
+    sockets = await server.start()
+    print(f"listening on {address(config, sockets[0].getsockname()[1])}", flush=True)  # noqa: T201 (scripts wait for this line)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
+    log.info("stopping")
+    await server.stop()
+
+
+def address(config: Config, port: int) -> str:
+    """Where a browser on this machine finds the server."""
+    host = config.server.host
+    shown = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else host  # noqa: S104
+    return f"{'https' if config.server.tls_cert else 'http'}://{shown}:{port}"
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
+    if not config.server.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(config.server.tls_cert, config.server.tls_key)
+    return context

@@ -1,0 +1,257 @@
+"""What the frames of a client mean, and what a connection gets at its beginning and its end."""
+
+import logging
+
+import msgspec
+
+from imtornado.chinese import translated
+from imtornado.config import Config
+from imtornado.drafts import MessageDraft, Outcome, ReadDraft, Stored
+from imtornado.errors import BadParameter, ImError, NotLoggedIn, TooLarge, TooManyRequests
+from imtornado.frames import (
+    FRAME_BYTES,
+    PRESENCE_IDS,
+    Cmd,
+    Frame,
+    ack,
+    check_message,
+    decode,
+    error,
+    frame,
+    quoted,
+    websocket_frame,
+)
+from imtornado.live.connection import Connection
+from imtornado.live.events import end_if_revoked
+from imtornado.live.liveness import Liveness
+from imtornado.live.presence import Presence
+from imtornado.live.registry import Registry
+from imtornado.live.wire import Close
+from imtornado.live.writer import Pending, Writer
+from imtornado.protocol import MAX_ID, encode, rfc3339, stamp
+from imtornado.records import Event, Kind, Opening
+from imtornado.workers import Pool
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+STRIKES = 100  # frames that break the contract before a socket is closed for it
+FLOOD_STRIKES = 300  # messages refused for their rate before a socket is closed for it
+READ_GAP_S = 1.0  # least time between two writes of one read mark
+WELCOME = websocket_frame(b"welcome!")
+
+
+class Chat:
+    """Loop only. Told by connections of what they hear, by the delivery of what became of their drafts."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        pool: Pool,
+        *,
+        writer: Writer,
+        registry: Registry,
+        presence: Presence,
+        liveness: Liveness,
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._pool = pool
+        self._registry = registry
+        self._presence = presence
+        self._liveness = liveness
+        self._writer = writer
+        self._reads: dict[tuple[int, str], ReadDraft | None] = {}  # marks written a moment ago, and what waits behind
+        self._tasks: set[object] = set()
+
+    # A connection's beginning and end
+
+    def enter(self, connection: Connection, opening: Opening, ticket: int) -> None:
+        """Registers a socket whose communities were read after `ticket`; from its first frame on it misses nothing.
+
+        Raises: NotLoggedIn when its session ended meanwhile, Busy when the ticket is too old.
+        """
+        missed = [event for event in self._registry.missed(ticket) if event.user_id == opening.user.user_id]
+        self._registry.add(connection, opening.community_ids)
+        try:
+            for event in missed:
+                self._catch_up(connection, event)
+        except NotLoggedIn:
+            self._registry.remove(connection)
+            raise
+        self._liveness.watch(connection)
+        self._presence.moved(connection.user_id)
+        connection.send(self._hello(connection) if connection.v1 else WELCOME)
+
+    def _catch_up(self, connection: Connection, event: Event) -> None:
+        data = msgspec.json.decode(event.data)
+        if event.kind == "community.joined":
+            self._registry.join(event.user_id, data["dstid"])
+        elif event.kind in ("community.left", "community.kicked"):
+            self._registry.part(event.user_id, data["dstid"])
+        end_if_revoked(connection, event, data)
+        if connection.closing:
+            raise NotLoggedIn("Log in first.")
+
+    def _hello(self, connection: Connection) -> bytes:
+        config, now_ms = self._config, self._store.clock.now_ms()
+        return frame(
+            Cmd.HELLO,
+            userid=connection.user_id,
+            session=connection.session_id,
+            epoch=self._store.epoch,
+            stamp=stamp(now_ms),
+            heartbeat_s=config.server.heartbeat_s,
+            time=rfc3339(now_ms),
+            limits={
+                "content_bytes": config.messages.max_content_bytes,
+                "frame_bytes": FRAME_BYTES,
+                "unacked": config.messages.unacked,
+                "per_minute": config.security.messages_per_minute,
+                "recall_s": config.messages.recall_s,
+                "upload_bytes": config.uploads.max_bytes,
+            },
+        )
+
+    def ended(self, connection: Connection, code: int) -> None:
+        self._presence.forget(connection)
+        if self._registry.remove(connection):
+            self._presence.moved(connection.user_id)
+        log.debug("%s ended with %d", connection, code)
+
+    # Frames
+
+    def received(self, connection: Connection, payload: bytes) -> None:
+        """One frame. What is wrong with it is told in an ERROR; the socket stays open unless that goes on and on."""
+        try:
+            got = decode(payload)
+        except ImError as failure:
+            cid, rid = quoted(payload)
+            self._refuse(connection, failure, cid=cid, rid=rid)
+            return
+        try:
+            if got.cmd == Kind.SINGLE or got.cmd == Kind.COMMUNITY:
+                self._message(connection, got)
+            else:
+                self._other(connection, got)
+        except ImError as failure:
+            self._refuse(connection, failure, cid=got.cid, rid=got.rid)
+
+    def _message(self, connection: Connection, got: Frame) -> None:
+        settings = self._config.messages
+        check_message(got, settings.max_content_bytes)
+        if connection.v1 and not got.cid:
+            raise BadParameter("cid is needed: 1 to 64 printable ASCII characters, new for every message.", field="cid")
+        _check_rid(got.rid)
+        if self._config.security.throttle and (wait_s := connection.take(self._config.security.messages_per_minute)):
+            raise TooManyRequests("Too many messages. Slow down.", retry_after_ms=int(wait_s * 1000) + 1)
+        connection.unacked += 1
+        if connection.unacked >= settings.unacked:
+            connection.hold()
+        self._writer.submit(Pending(message_draft(connection.user_id, got, connection.v1), connection, got.rid))
+
+    def _other(self, connection: Connection, got: Frame) -> None:
+        _check_rid(got.rid)
+        if got.cmd == Cmd.HEART:
+            if connection.v1:
+                connection.send(frame(Cmd.HEART, rid=got.rid) if got.rid else frame(Cmd.HEART))
+        elif got.cmd == Cmd.READ and connection.v1:
+            self._read(connection, got)
+        elif got.cmd == Cmd.PRESENCE and connection.v1:
+            self._watch(connection, got)
+        else:
+            raise BadParameter("This cmd is unknown.", field="cmd")
+
+    def _read(self, connection: Connection, got: Frame) -> None:
+        """A read mark: at most one write a second for each conversation of a user, the last one counts."""
+        if got.kind not in (Kind.SINGLE, Kind.COMMUNITY) or not 0 < got.dstid <= MAX_ID or not 0 <= got.seq <= MAX_ID:
+            raise BadParameter("READ takes kind, dstid and seq.", field="seq")
+        draft = ReadDraft(connection.user_id, got.kind, got.dstid, got.seq)
+        place = (draft.user_id, draft.key)
+        if place in self._reads:
+            waiting = self._reads[place]
+            if waiting is None or waiting.seq < draft.seq:
+                self._reads[place] = draft
+            return
+        self._reads[place] = None
+        connection.flusher.loop.call_later(READ_GAP_S, self._write_read, connection, place)
+        connection.unacked += 1
+        self._writer.submit(Pending(draft, connection, got.rid))
+
+    def _write_read(self, connection: Connection, place: tuple[int, str]) -> None:
+        draft = self._reads.pop(place)
+        if draft is not None:
+            connection.unacked += 1
+            self._writer.submit(Pending(draft, connection))
+
+    def _watch(self, connection: Connection, got: Frame) -> None:
+        if len(got.userids) > PRESENCE_IDS or not all(0 < user_id <= MAX_ID for user_id in got.userids):
+            raise BadParameter("PRESENCE takes at most {limit} userids.", field="userids", limit=PRESENCE_IDS)
+        task = connection.flusher.loop.create_task(self._watch_allowed(connection, got.userids))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch_allowed(self, connection: Connection, user_ids: tuple[int, ...]) -> None:
+        """Friends and fellow members only; the world may have moved while the thread looked them up."""
+        try:
+            allowed = await self._pool.call(self._store.users.shared, connection.user_id, user_ids)
+        except ImError as failure:
+            self._refuse(connection, failure)
+            return
+        self._presence.watch(connection, allowed)
+
+    # Answers
+
+    def answered(self, connection: Connection, pending: Pending, outcome: Outcome) -> None:
+        """What became of a draft of this connection. After a Busy the true outcome may follow."""
+        if not pending.answered:
+            connection.unacked -= 1
+            if connection.held and connection.unacked * 2 <= self._config.messages.unacked:
+                connection.go_on()
+        if not connection.v1:
+            return
+        draft = pending.draft
+        if isinstance(outcome, Stored):
+            assert isinstance(draft, MessageDraft)
+            createat = rfc3339(outcome.created_at_ms)
+            connection.send(
+                ack(draft.cid, pending.rid, outcome.message_id, seq=outcome.seq, createat=createat, dup=outcome.dup)
+            )
+        elif isinstance(outcome, ImError):
+            cid = draft.cid if isinstance(draft, MessageDraft) else ""
+            connection.send(error(outcome, translated(outcome, connection.language), cid=cid, rid=pending.rid))
+
+    def _refuse(self, connection: Connection, failure: ImError, *, cid: str = "", rid: str = "") -> None:
+        flood = isinstance(failure, TooManyRequests)
+        if isinstance(failure, BadParameter | TooLarge | TooManyRequests):
+            connection.strikes += 1
+        if connection.strikes > (FLOOD_STRIKES if flood else STRIKES):
+            log.info("%s closed: %s", connection, failure)
+            connection.close(Close.FLOODING if flood else Close.CONTRACT_BROKEN, "too many refused frames")
+        elif connection.v1:
+            connection.send(error(failure, translated(failure, connection.language), cid=cid, rid=rid))
+
+
+def message_draft(sender_id: int, got: Frame, keep_cid: bool = True) -> MessageDraft:
+    """The draft of a checked message frame; the sender is whoever the session says."""
+    return MessageDraft(
+        sender_id=sender_id,
+        kind=got.cmd,
+        dstid=got.dstid,
+        cid=got.cid if keep_cid else "",
+        media=got.media,
+        content=got.content,
+        pic=got.pic,
+        url=got.url,
+        memo=got.memo,
+        amount=got.amount,
+        reply_seq=got.reply,
+        file=encode(got.file).decode() if got.file is not None else "",
+        mention=got.mention,
+    )
+
+
+def _check_rid(rid: str) -> None:
+    if len(rid) > 64:
+        raise BadParameter("rid is longer than 64 characters.", field="rid")

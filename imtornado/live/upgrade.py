@@ -1,0 +1,66 @@
+"""From Tornado's HTTP connection to a wire of our own (RFC 6455 section 4.2.2).
+
+Tornado's WebSocket protocol object reads a frame with three awaits and writes one with a future and a task.
+It is used for the handshake only; after the 101 the socket belongs to a pump, and handler and request are let
+go: they would cost more memory than the connection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13, _WebSocketParams
+
+from imtornado.errors import ImError
+from imtornado.live.pumps import StreamPump
+from imtornado.live.wire import Wire
+
+log = logging.getLogger(__name__)
+
+
+class Upgrade(WebSocketProtocol13):
+    """Does the handshake, then hands the stream to a pump. `enter` makes the wire known and may refuse it."""
+
+    def __init__(
+        self,
+        handler: WebSocketHandler,
+        open_wire: Callable[[str | None], Wire],
+        enter: Callable[[Wire], None],
+        keep: Callable[[asyncio.Task[None]], None],
+    ) -> None:
+        super().__init__(handler, mask_outgoing=False, params=_WebSocketParams())
+        self._open_wire = open_wire
+        self._enter = enter
+        self._keep = keep
+
+    async def accept_connection(self, handler: WebSocketHandler) -> None:
+        """Synchronous from here on: all awaiting was done before. A client that has left is never registered."""
+        request = handler.request
+        key = request.headers.get("Sec-WebSocket-Key", "")
+        if not key or not request.headers.get("Host"):
+            handler.set_status(400)
+            handler.finish("A WebSocket handshake names Host and Sec-WebSocket-Key.")
+            return
+        offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        subprotocol = handler.select_subprotocol(offered)
+        stream = getattr(request.connection, "stream", None)
+        if stream is None or stream.closed():
+            return
+        handler.clear_header("Content-Type")
+        handler.set_status(101)
+        handler.set_header("Upgrade", "websocket")
+        handler.set_header("Connection", "Upgrade")
+        handler.set_header("Sec-WebSocket-Accept", self.compute_accept_value(key))
+        if subprotocol:
+            handler.set_header("Sec-WebSocket-Protocol", subprotocol)
+        handler.finish()
+        wire = self._open_wire(subprotocol)
+        pump = StreamPump(handler.detach(), wire)
+        try:
+            self._enter(wire)
+        except ImError as failure:
+            log.info("a socket ended at its upgrade: %s", failure)
+            pump.abort()
+            return
+        self._keep(asyncio.create_task(pump.run()))
+        handler.ws_connection = None

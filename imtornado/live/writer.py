@@ -1,0 +1,234 @@
+"""Group commit: drafts are queued on the loop, and one thread commits whatever is queued in one transaction.
+
+While a batch commits the next one gathers, so there is no timer, and an idle server commits at once. A draft
+without outcome after `busy_after_ms` is answered with Busy (outcome unknown); if a thread had taken it, its true
+outcome is still delivered when it comes.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Protocol
+from zlib import crc32
+
+from imtornado.config import Messages
+from imtornado.drafts import Changed, Draft, MessageDraft, Outcome, Read, Stored
+from imtornado.errors import Busy, ImError, Internal
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+BATCH_BYTES = 1 << 20
+IDS = 10_000
+DRAFT_BYTES = 300  # what a draft weighs beside its texts
+SWEEP_S = 0.1
+RETRY_AFTER_MS = 1000
+
+
+class Source(Protocol):
+    """Where a draft came from and where its outcome goes."""
+
+    def answered(self, pending: "Pending", outcome: Outcome) -> None:
+        """On the loop. A Busy may be followed by the true outcome."""
+
+
+class Pending:
+    """A draft on its way. `rid` belongs to the source; `answered` is set when Busy has been said."""
+
+    __slots__ = ("answered", "draft", "rid", "size_bytes", "source", "submitted_at", "taken")
+
+    def __init__(self, draft: Draft, source: Source, rid: str = "") -> None:
+        self.draft = draft
+        self.source = source
+        self.rid = rid
+        self.taken = False
+        self.answered = False
+        self.submitted_at = time.monotonic()
+        self.size_bytes = DRAFT_BYTES + (len(draft.content) if isinstance(draft, MessageDraft) else 0)
+
+
+class _Lane:
+    """One thread with the drafts of some conversations: a conversation is always on the same lane."""
+
+    def __init__(self, number: int, writer: "Writer") -> None:
+        self.waiting: deque[Pending] = deque()
+        self.committing: list[Pending] = []
+        self._writer = writer
+        self._batches: SimpleQueue[list[Pending] | None] = SimpleQueue()
+        self._next_id = self._last_id = 0
+        self.thread = threading.Thread(target=self._run, name=f"writer-{number}", daemon=True)
+        self.thread.start()
+
+    def start(self) -> None:
+        """Hands the next batch to the thread if it is free."""
+        if self.committing or not self.waiting:
+            return
+        batch, size = self.committing, 0
+        while self.waiting and len(batch) < BATCH and size < BATCH_BYTES:
+            pending = self.waiting.popleft()
+            pending.taken = True
+            size += pending.size_bytes
+            batch.append(pending)
+        self._batches.put(batch)
+
+    def stop(self) -> None:
+        self._batches.put(None)
+
+    def _run(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            outcomes = self._commit([pending.draft for pending in batch])
+            try:
+                self._writer.loop.call_soon_threadsafe(self._writer.committed, self, batch, outcomes)
+            except RuntimeError:
+                return  # the loop is closed: nobody waits for this any more
+
+    def _commit(self, drafts: list[Draft]) -> list[Outcome]:
+        try:
+            for draft in drafts:
+                if isinstance(draft, MessageDraft) and not draft.message_id:
+                    draft.message_id = self._take_id()
+            return self._writer.store.commit(drafts)
+        except Busy as busy:
+            return [busy] * len(drafts)
+        except Exception:
+            log.exception("a batch of %d drafts failed", len(drafts))
+            return [Internal("Something went wrong on our side.")] * len(drafts)
+
+    def _take_id(self) -> int:
+        if self._next_id == self._last_id:
+            self._next_id = self._writer.store.reserve_ids(IDS)
+            self._last_id = self._next_id + IDS
+        self._next_id += 1
+        return self._next_id - 1
+
+
+class Writer:
+    """The queue before the lanes, bounded in drafts and bytes. Lives on the loop but for `commit_from_thread`."""
+
+    def __init__(self, store: Store, settings: Messages, deliver: Callable[[Pending, Outcome], None], lanes: int = 1):
+        self.loop = asyncio.get_running_loop()
+        self.store = store
+        self._settings = settings
+        self._deliver = deliver
+        self._starting = False
+        self._stopped = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.queued = 0
+        self.queued_bytes = 0
+        self.batches = 0
+        self.drafts = 0
+        self._lanes = [_Lane(number, self) for number in range(lanes)]
+        self._sweeper = self.loop.call_later(SWEEP_S, self._sweep)
+
+    def submit(self, pending: Pending) -> None:
+        """Queues a draft and returns at once; its source hears the outcome. A full queue answers Busy now."""
+        settings = self._settings
+        if self.queued >= settings.queue or self.queued_bytes >= settings.queue_bytes or self._stopped:
+            self._deliver(pending, _busy())
+            return
+        self.queued += 1
+        self.queued_bytes += pending.size_bytes
+        self._idle.clear()
+        self._lane(pending.draft).waiting.append(pending)
+        if not self._starting:
+            self._starting = True
+            self.loop.call_soon(self._start)
+
+    def _lane(self, draft: Draft) -> _Lane:
+        return self._lanes[0] if len(self._lanes) == 1 else self._lanes[crc32(draft.key.encode()) % len(self._lanes)]
+
+    def _start(self) -> None:
+        self._starting = False
+        for lane in self._lanes:
+            lane.start()
+
+    def committed(self, lane: _Lane, batch: list[Pending], outcomes: list[Outcome]) -> None:
+        """The thread's report. The next batch starts first, so that its fsync overlaps this one's fan-out."""
+        lane.committing = []
+        lane.start()
+        self.batches += 1
+        self.drafts += len(batch)
+        self.queued -= len(batch)
+        deliver = self._deliver
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            self.queued_bytes -= pending.size_bytes
+            try:
+                deliver(pending, outcome)
+            except Exception:
+                log.exception("the outcome of a draft could not be delivered")
+        if not self.queued:
+            self._idle.set()
+
+    def _sweep(self) -> None:
+        """Says Busy for what has waited too long; what no thread has taken will not be written at all."""
+        limit = time.monotonic() - self._settings.busy_after_ms / 1000
+        for lane in self._lanes:
+            if lane.committing and lane.committing[0].submitted_at <= limit:
+                for pending in lane.committing:
+                    if not pending.answered and pending.submitted_at <= limit:
+                        pending.answered = True
+                        self._deliver(pending, _busy())
+            while lane.waiting and lane.waiting[0].submitted_at <= limit:
+                pending = lane.waiting.popleft()
+                self.queued -= 1
+                self.queued_bytes -= pending.size_bytes
+                self._deliver(pending, _busy())
+        if not self.queued:
+            self._idle.set()
+        self._sweeper = self.loop.call_later(SWEEP_S, self._sweep)
+
+    def commit_from_thread(self, draft: Draft) -> Changed | Read | Stored:
+        """The draft's outcome, for a worker thread that waits for it. Raises: the ImError that it is."""
+        waiter = Waiter()
+        self.loop.call_soon_threadsafe(self.submit, Pending(draft, waiter))
+        return waiter.result()
+
+    async def stop(self) -> None:
+        """Commits and delivers what is queued, then ends the threads. What is submitted later is answered Busy."""
+        await self._idle.wait()
+        self._stopped = True
+        self._sweeper.cancel()
+        for lane in self._lanes:
+            lane.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._join)
+
+    def _join(self) -> None:
+        for lane in self._lanes:
+            lane.thread.join()
+
+
+class Waiter:
+    """A source that keeps the first outcome for whoever waits, a thread (`result`) or a coroutine (`outcome`)."""
+
+    def __init__(self) -> None:
+        self._future: Future[Outcome] = Future()
+
+    def answered(self, pending: Pending, outcome: Outcome) -> None:
+        if not self._future.done():
+            self._future.set_result(outcome)
+
+    def result(self) -> Changed | Read | Stored:
+        """Raises: the ImError that the outcome is."""
+        return _unless_error(self._future.result())
+
+    async def outcome(self) -> Changed | Read | Stored:
+        return _unless_error(await asyncio.wrap_future(self._future))
+
+
+def _unless_error(outcome: Outcome) -> Changed | Read | Stored:
+    if isinstance(outcome, ImError):
+        raise outcome
+    return outcome
+
+
+def _busy() -> Busy:
+    return Busy(
+        "The server is busy: it is not known whether this was done. Send it again.", retry_after_ms=RETRY_AFTER_MS
+    )
