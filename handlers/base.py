@@ -31,18 +31,19 @@ from imtornado.errors import (
     TooLarge,
 )
 from imtornado.metrics import Metrics
+from imtornado.passwords import Passwords
 from imtornado.records import Session, User
 from imtornado.services.throttle import Throttle
 from imtornado.workers import Workers
 
 if TYPE_CHECKING:
-    from imtornado.live.hub import Live
-    from imtornado.services.accounts import Accounts
-    from imtornado.services.messages import Messages
     from imtornado.services.uploads import Uploads
 
+    from imtornado.live.hub import Live
+    from imtornado.services.accounts import Accounts
     from imtornado.services.communities import Communities
     from imtornado.services.contacts import Contacts
+    from imtornado.services.messages import Messages
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -62,7 +63,9 @@ class Context:
     clock: Clock
     throttle: Throttle
     metrics: Metrics
+    passwords: Passwords
     check_storage: Callable[[], None]  # worker thread; raises Busy when the database does not answer
+    is_draining: Callable[[], bool]  # IOLoop; True from SIGTERM on
     accounts: "Accounts"
     contacts: "Contacts"
     communities: "Communities"
@@ -106,6 +109,13 @@ class BaseHandler(tornado.web.RequestHandler):
         self.params = self._read_params()
         if self.access is Access.PUBLIC:
             return
+        await self.identify()
+        self.require_own(self.params)
+        if self.access is Access.ADMIN and not self.user.is_admin:
+            raise NotAllowed("Only an administrator may do this.")
+
+    async def identify(self) -> None:
+        """Finds the session and its user. Raises: NotLoggedIn, CrossSite."""
         token, by_cookie = self._token()
         found = await self.call(self.context.accounts.identify, token) if token else None
         if found is None:
@@ -113,9 +123,6 @@ class BaseHandler(tornado.web.RequestHandler):
         if by_cookie and not self._is_safe() and self._same_origin() is None:
             raise CrossSite("A call by cookie must say where it comes from: send Origin, or use a bearer token.")
         self.session, self._user = found
-        self.require_own(self.params)
-        if self.access is Access.ADMIN and not self._user.is_admin:
-            raise NotAllowed("Only an administrator may do this.")
 
     @property
     def user(self) -> User:
@@ -128,6 +135,13 @@ class BaseHandler(tornado.web.RequestHandler):
     def user_id(self) -> int:
         """Raises: NotLoggedIn."""
         return self.user.user_id
+
+    @property
+    def session_id(self) -> int:
+        """Raises: NotLoggedIn."""
+        if self.session is None:
+            raise NotLoggedIn("Please log in.")
+        return self.session.session_id
 
     def require_own(self, params: Params) -> None:
         """Holds the original's `userid` and `ownerid` to the session's user. Raises: NotAllowed, BadParameter."""

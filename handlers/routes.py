@@ -6,13 +6,24 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
-from handlers import community, contact, membership
+from handlers import account, community, contact, membership, ops
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
+from handlers.pages import page_routes
 from imtornado.log import ignore_request, log_request
 from imtornado.paths import bundled
 
 # JSON routes: (path, handler). Everybody adds his lines here, sorted by noun.
 TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
+    ("/user/register", account.RegisterHandler),
+    ("/user/login", account.LoginHandler),
+    ("/user/logout", account.LogoutHandler),
+    ("/user/me", account.MeHandler),
+    ("/user/update", account.UpdateHandler),
+    ("/user/passwd", account.PasswordHandler),
+    ("/user/reset", account.ResetHandler),
+    ("/user/sessions", account.SessionsHandler),
+    ("/user/revoke", account.RevokeHandler),
+    ("/user/find", account.FindHandler),
     ("/contact/addfriend", contact.AddFriend),
     ("/contact/loadfriend", contact.LoadFriend),
     ("/contact/requests", contact.Requests),
@@ -40,12 +51,18 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
     ("/community/transfer", membership.Transfer),
     ("/community/mute", membership.Mute),
     ("/community/dissolve", membership.Dissolve),
+    ("/healthz", ops.HealthHandler),
+    ("/readyz", ops.ReadyHandler),
+    ("/metrics", ops.MetricsHandler),
 )
 
 
 def routes(context: Context) -> list[URLSpec]:
     """Every route of the server."""
-    return [URLSpec(path, handler, {"context": context}) for path, handler in TABLE]
+    return [
+        *(URLSpec(path, handler, {"context": context}) for path, handler in TABLE),
+        *(URLSpec(path, handler, arguments) for path, handler, arguments in page_routes(context)),
+    ]
 
 
 class Application(tornado.web.Application):

@@ -39,6 +39,26 @@ CHINESE: dict[str, str] = {
     "This must be a whole number.": "此项必须是整数。",
     "This must be between {minimum} and {maximum}.": "此项必须在 {minimum} 与 {maximum} 之间。",
     "A name may not hold control characters.": "名称不能含有控制字符。",
+    # handlers/ops.py
+    "The server is shutting down.": "服务器正在关闭。",
+    "The database does not answer.": "数据库没有响应。",
+    # imtornado/passwords.py
+    "Wrong mobile or password.": "手机号或密码错误。",
+    "A password needs at least {count} characters.": "密码至少需要 {count} 个字符。",
+    "A password may have at most {count} characters.": "密码最多 {count} 个字符。",
+    "This password is among the first that anybody would guess. Choose another.": (
+        "这个密码太常见，很容易被猜到，请换一个。"
+    ),
+    "The password may not be your mobile or your nickname.": "密码不能与手机号或昵称相同。",
+    # imtornado/services/accounts.py, imtornado/services/administration.py
+    "A mobile is 3 to 20 digits, with or without a + before them.": "手机号为 3 到 20 位数字，前面可以有加号。",
+    "This server does not take registrations. Ask its operator for an account.": (
+        "本服务器不开放注册，请联系管理员开通账号。"
+    ),
+    "This invitation is unknown, used or expired.": "邀请不存在、已被使用或已过期。",
+    "This link is unknown, used or expired.": "链接不存在、已被使用或已过期。",
+    "A picture must be uploaded here first.": "图片必须先上传到本服务器。",
+    "There is no account with the mobile {mobile}.": "没有手机号为 {mobile} 的账号。",
     # imtornado/workers.py
     "The server is busy. Try again in a moment.": "服务器繁忙，请稍后再试。",
     # imtornado/services/throttle.py
@@ -65,7 +85,9 @@ CHINESE: dict[str, str] = {
     "You own this community already.": "你已经是该群的群主。",
     "This member owns {limit} communities already, more are not allowed.": "该成员已拥有 {limit} 个群，不能再多。",
     # handlers/community.py
-    "Say what is to change: name, icon, cate, memo or policy.": "请指明要修改的内容：name、icon、cate、memo 或 policy。",
+    "Say what is to change: name, icon, cate, memo or policy.": (
+        "请指明要修改的内容：name、icon、cate、memo 或 policy。"
+    ),
 }
 
 
