@@ -1,7 +1,7 @@
 """Communities as such: made, found, looked at, renamed. Who gets in and out of them is in `membership`."""
 
 from handlers.base import Access, BaseHandler
-from handlers.contact import look_up, since_ms
+from handlers.contact import since_ms
 from handlers.params import Params
 from imtornado import protocol
 from imtornado.errors import BadParameter
@@ -52,7 +52,7 @@ class Search(BaseHandler):
 
     async def post(self) -> None:
         prefix = name_of(self.params, "q")
-        look_up(self)
+        self.context.throttle.look_up(self.session_id)
         found = await self.call(self.context.communities.search, self.user_id, prefix)
         self.reply_rows(map(protocol.community, found))
 

@@ -17,12 +17,6 @@ def since_ms(params: Params) -> int | None:
     return protocol.parse_stamp(text) if text else None
 
 
-def look_up(handler: BaseHandler) -> None:
-    """Counts a look-up of people or communities against the session's limit. Raises: TooManyRequests."""
-    if handler.session is not None:
-        handler.context.throttle.look_up(handler.session.session_id)
-
-
 class AddFriend(BaseHandler):
     access = Access.SESSION
 
@@ -31,11 +25,11 @@ class AddFriend(BaseHandler):
         memo = self.params.text("memo", default="", max_length=MEMO_LENGTH)
         contacts = self.context.contacts
         if other_id:
-            look_up(self)
+            self.context.throttle.look_up(self.session_id)
             self._reply(*await self.call(contacts.add, self.user_id, other_id, memo))
         else:
             mobile = self.params.text("dstname", min_length=1, max_length=MOBILE_LENGTH)
-            look_up(self)
+            self.context.throttle.look_up(self.session_id)
             self._reply(*await self.call(contacts.add_by_mobile, self.user_id, mobile, memo))
 
     def _reply(self, other: User, friends: bool) -> None:
@@ -104,7 +98,7 @@ class Block(BaseHandler):
 
     async def post(self) -> None:
         target_id = self.params.integer("dstid")
-        look_up(self)
+        self.context.throttle.look_up(self.session_id)
         await self.call(self.context.contacts.block, self.user_id, target_id)
         self.reply()
 

@@ -2,7 +2,6 @@
 
 from handlers.base import Access, BaseHandler
 from handlers.community import name_of
-from handlers.contact import look_up
 from imtornado import protocol
 from imtornado.records import Role
 
@@ -24,7 +23,7 @@ class JoinCommunity(BaseHandler):
         token = params.text("invite", default="", max_length=TOKEN_LENGTH)
         community_id = params.integer("dstid", default=0)
         name = "" if token or community_id else name_of(params, "dstname")
-        look_up(self)
+        self.context.throttle.look_up(self.session_id)
         if token:
             community, inside = await self.call(admissions.join_by_link, self.user_id, token)
         elif community_id:
@@ -46,7 +45,7 @@ class Invite(BaseHandler):
             self.reply({"added": added, "requested": requested})
         elif self.params.flag("link", True):
             hours = self.params.integer("hours", default=LINK_HOURS, maximum=MAX_LINK_HOURS)
-            look_up(self)
+            self.context.throttle.look_up(self.session_id)
             token, expires_at_ms = await self.call(admissions.create_link, self.user_id, community_id, hours)
             expires = protocol.rfc3339(expires_at_ms)
             self.reply({"link": f"/join#{token}", "token": token, "expires": expires})

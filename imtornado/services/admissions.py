@@ -1,22 +1,16 @@
 """How people get into a community: by asking, by a friend's hand, by a link, by an admin's approval."""
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 
 from imtornado.errors import NotFound, NotFriends
 from imtornado.records import Community, JoinRequest, Role, Ticket
 from imtornado.services import community_rules
+from imtornado.services.accounts import new_token, token_hash
 from imtornado.services.community_changes import CommunityChanges
 from storage.store import Store
 
 INVITATION = "community"  # purpose of the tickets behind invitation links
 HOUR_MS = 3_600_000
-
-
-def token_hash(token: str) -> bytes:
-    """What is stored of a link's token. 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 class Admissions:
@@ -55,17 +49,23 @@ class Admissions:
         return self._join(user_id, ticket.subject_id, "", invited_by=ticket.created_by)
 
     def invite(self, user_id: int, community_id: int, friend_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-        """(ids let in now, ids waiting for approval). Raises: NotFriends, before anybody is let in."""
+        """(ids let in now, ids waiting for approval). Raises: NotFriends, before anybody is let in.
+
+        A friend who has blocked the actor is left alone, which must not be noticed: he seems to wait for approval.
+        """
         friends = {friend.user.user_id for friend in self._store.contacts.friends(user_id)}
         if not friends.issuperset(friend_ids):
             raise NotFriends("You can invite your friends only.", field="userids")
-        invited = tuple(dict.fromkeys(friend_ids))
-        return self._changes.run(community_id, lambda tx: community_rules.invite(tx, user_id, invited))
+        outside = [one for one in dict.fromkeys(friend_ids) if self._store.communities.role(community_id, one) is None]
+        shut = [friend_id for friend_id in outside if self._has_blocked(friend_id, user_id)]
+        invited = [friend_id for friend_id in outside if friend_id not in shut]
+        added, waiting = self._changes.run(community_id, lambda tx: community_rules.invite(tx, user_id, invited))
+        return added, waiting + shut
 
     def create_link(self, user_id: int, community_id: int, hours: int) -> tuple[str, int]:
         """The token of a new link for any number of guests, and the epoch milliseconds at which it expires."""
         self._as_admin(user_id, community_id)
-        token = secrets.token_urlsafe(32)
+        token = new_token()
         expires_at_ms = self._store.clock.now_ms() + hours * HOUR_MS
         self._store.tickets.create(token_hash(token), Ticket(INVITATION, community_id, user_id, expires_at_ms))
         return token, expires_at_ms
@@ -87,6 +87,9 @@ class Admissions:
     def _join(self, user_id: int, community_id: int, memo: str, *, invited_by: int) -> tuple[Community, bool]:
         joined = self._changes.run(community_id, lambda tx: community_rules.join(tx, user_id, memo, invited_by))
         return self._changes.seen_by(user_id, community_id), joined
+
+    def _has_blocked(self, user_id: int, other_id: int) -> bool:
+        return any(blocked.user_id == other_id for blocked in self._store.contacts.blocked(user_id))
 
     def _as_admin(self, user_id: int, community_id: int) -> None:
         """For what changes no row of the community. A link counts only while its maker is an admin, see `join`."""

@@ -13,7 +13,7 @@ from imtornado.services.community_changes import Commit, CommunityChanges
 from imtornado.services.memberships import Memberships
 from storage.store import NewCommunity, Store
 
-DAY_MS = 86_400_000  # events, and so what `since` can tell, are kept as long
+FRESH_MS = 23 * 3_600_000  # events are kept a day: none is pruned while a stamp of this age is being answered
 SEARCH_ROWS = 20
 CHANGED_ROWS = 200
 
@@ -49,7 +49,7 @@ class Communities:
         """Those he is in; with `since_ms` of the last day only what changed since, some perhaps without need."""
         now_ms = self._store.clock.now_ms()
         communities = self._store.communities.of_user(user_id)
-        if since_ms is None or now_ms - since_ms > DAY_MS:
+        if since_ms is None or now_ms - since_ms > FRESH_MS:
             return CommunityList(communities, (), full=True, now_ms=now_ms)
         left = self._changed(user_id, since_ms)
         changed = tuple(one for one in communities if left.get(one.community_id) is False)

@@ -5,7 +5,7 @@ from imtornado.errors import BadParameter, NotFound
 from imtornado.records import ContactRequest, Friend, Record, User
 from storage.store import Store
 
-DAY_MS = 86_400_000  # events, and so what `since` can tell, are kept as long
+FRESH_MS = 23 * 3_600_000  # events are kept a day: none is pruned while a stamp of this age is being answered
 
 
 class FriendList(Record, frozen=True):
@@ -51,7 +51,7 @@ class Contacts:
     def friends(self, user_id: int, since_ms: int | None = None) -> FriendList:
         """All, by id; with `since_ms` of the last day only what changed since, some perhaps without need."""
         now_ms = self._store.clock.now_ms()
-        if since_ms is None or now_ms - since_ms > DAY_MS:
+        if since_ms is None or now_ms - since_ms > FRESH_MS:
             return FriendList(self._store.contacts.friends(user_id), (), full=True, now_ms=now_ms)
         removed = self._store.contacts.removed(user_id, since_ms)
         return FriendList(self._store.contacts.friends(user_id, since_ms), removed, full=False, now_ms=now_ms)
