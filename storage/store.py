@@ -41,6 +41,8 @@ from imtornado.records import (
     User,
 )
 
+REGISTRATION = "registration"  # purpose of the tickets that `Users.create` takes as invitations
+
 
 class NewUser(msgspec.Struct, frozen=True):
     mobile: str
@@ -87,7 +89,9 @@ class Users(Protocol):
         """self, friend, requested (I asked), asks (he asked), none."""
 
     def update(self, user_id: int, columns: dict[str, str]) -> User:
-        """Changes nickname, avatar, sex, memo. A new avatar under /resource/ becomes a file use. Event: profile.updated.
+        """Changes nickname, avatar, sex, memo. A new avatar under /resource/ becomes a file use.
+
+        Event: profile.updated.
 
         Raises: NotFound (no such user, or an avatar that he neither uploaded nor may see).
         """
@@ -165,10 +169,16 @@ class Contacts(Protocol):
         """Raises: NotFound. Event: contact.updated."""
 
     def remove(self, user_id: int, friend_id: int) -> None:
-        """Ends the friendship both ways; neither may send from then on. Raises: NotFound. Events: contact.removed to both."""
+        """Ends the friendship both ways; neither may send from then on.
+
+        Raises: NotFound. Events: contact.removed to both.
+        """
 
     def block(self, user_id: int, target_id: int) -> None:
-        """Neither may send to the other until unblocked; drops open requests. Idempotent. Raises: NotFound. Event: contact.updated."""
+        """Neither may send to the other until unblocked; no open request stays that he can see.
+
+        Idempotent; the other notices nothing. Raises: NotFound. Event: contact.updated.
+        """
 
     def unblock(self, user_id: int, target_id: int) -> None:
         """Raises: NotFound (was not blocked)."""
@@ -180,7 +190,10 @@ class Communities(Protocol):
     """Reads and the birth of communities; every change of an existing one is a `drafts.Change`."""
 
     def create(self, new: NewCommunity, max_owned: int) -> Community:
-        """Owner inside, first line said ("created"). Raises: Conflict(field=name), LimitReached, NotFound (icon, as avatars)."""
+        """Owner inside, first line said ("created").
+
+        Raises: Conflict(field=name), LimitReached, NotFound (icon, as avatars).
+        """
 
     def get(self, community_id: int, user_id: int) -> Community | None:
         """As that user sees it; None when unknown or dissolved."""
@@ -205,15 +218,21 @@ class Communities(Protocol):
 
 class Conversations(Protocol):
     def list(self, user_id: int, before_ms: int, before_id: int, limit: int) -> tuple[Conversation, ...]:
-        """Newest activity first, strictly after the cursor (changed_at_ms, conversation_id) of the last row given; (0, 0) starts.
+        """Newest activity first, strictly after the cursor (changed_at_ms, conversation_id) of the last row given.
 
+        (0, 0) starts. Listed are those with a visible message, the pinned ones, and always the notebook.
         Pinned ones carry their flag but are not moved. Conversations left are not in it.
         """
 
     def changed(self, user_id: int, since_ms: int, before: tuple[int, int], limit: int) -> tuple[Conversation, ...]:
-        """Every one whose messages, ver, title, membership or own marks changed at or after `since_ms`, left ones too, paged as `list`."""
+        """Every one whose messages, ver, title, membership or own marks changed at or after `since_ms`, left ones too.
 
-    def history(self, user_id: int, kind: int, dstid: int, before: int | None, after: int | None, limit: int) -> HistoryPage:
+        Paged as `list`. A transaction takes its time when it begins: ask with a `since_ms` a few seconds back.
+        """
+
+    def history(
+        self, user_id: int, kind: int, dstid: int, before: int | None, after: int | None, limit: int
+    ) -> HistoryPage:
         """Seqs of [first, last] next to `before` or `after` (None, None: the newest page), gapless and ascending.
 
         Raises: NotFound (not a member ever, unknown).
@@ -244,8 +263,10 @@ class Uploads(Protocol):
         """The stored file of exactly these bytes, claimed for the user (instant upload); None when there is none."""
 
     def visible(self, name: str, user_id: int) -> Upload | None:
-        """The upload of that name (its own or its thumbnail's) if the user uploaded it or may see one of its uses now: a
-        message inside his window and not gone, a profile picture of anyone, the icon of a community."""
+        """The upload of that name (its own or its thumbnail's) if the user uploaded it or may see one of its uses now.
+
+        A use is a message inside his window and not gone, a profile picture of anyone, the icon of a community.
+        """
 
     def unused(self, before_ms: int, limit: int) -> tuple[Upload, ...]:
         """Uploads claimed before then that nothing uses."""
@@ -281,8 +302,9 @@ class Store(Protocol):
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """One transaction for all drafts, in order; an outcome for each. Writer thread only.
 
-        Repeats of a (sender, cid) get the first one's place with `dup`; the same cid with another body is a CidConflict;
-        a sender without the right at this moment gets NotFriends, NotMember or Silenced. A url or pic under /resource/
+        Repeats of a (sender, cid) get the first one's place with `dup`; the same cid with another body is a
+        CidConflict; a sender without the right at this moment gets NotFriends, NotMember or Silenced (AccountDisabled
+        where his account is). A url or pic under /resource/
         becomes a file use, or NotFound(field=url|pic) where the sender neither uploaded it nor may see it. A reply to a
         seq outside his window is BadParameter(field=reply). No draft can make another fail.
         Raises: Busy: the whole batch has an unknown outcome.

@@ -1,0 +1,57 @@
+"""From a URL to a store: `sqlite:///data/im.db` (relative), `sqlite:////var/lib/im.db` (absolute).
+
+A third party adds a backend by an entry point of the group `imtornado.storage`: its name is the scheme, its object a
+callable (url, clock, auto_migrate) → Store.
+"""
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from imtornado.clock import Clock
+from imtornado.errors import BadParameter
+from storage.migrate import migrate, require_current
+from storage.sql_store import SqlStore
+from storage.sqlite import Sqlite
+from storage.store import Store
+from storage.transactions import Database
+
+GROUP = "imtornado.storage"
+
+
+def open_store(url: str, clock: Clock, *, auto_migrate: bool = True) -> Store:
+    """The store behind the URL, its schema brought up to date, or checked when `auto_migrate` is off.
+
+    Raises: BadParameter (unknown backend or malformed URL), SchemaError (a newer or, unless migrated, older schema),
+    Busy (the database cannot be opened).
+    """
+    scheme = url.partition(":")[0]
+    foreign = entry_points(group=GROUP).select(name=scheme)
+    if scheme != "sqlite" and foreign:
+        store: Store = next(iter(foreign)).load()(url, clock, auto_migrate)
+        return store
+    database = open_database(url)
+    try:
+        if auto_migrate:
+            migrate(database)
+        else:
+            require_current(database)
+        return SqlStore(database, clock)
+    except BaseException:
+        database.close()
+        raise
+
+
+def open_database(url: str) -> Database:
+    """The database behind the URL of one of our own backends, as it is. Raises: BadParameter."""
+    scheme, separator, path = url.partition(":///")
+    if scheme == "sqlite" and separator and path:
+        return Sqlite(Path(path))
+    if scheme == "sqlite":
+        raise BadParameter("Write sqlite:///data/im.db or sqlite:////var/lib/im.db.", field="storage.url")
+    known = ", ".join(sorted({"sqlite", *(point.name for point in entry_points(group=GROUP))}))
+    raise BadParameter(
+        "There is no storage backend {backend}. Known: {known}.",
+        field="storage.url",
+        backend=scheme.partition(":")[0],
+        known=known,
+    )

@@ -1,0 +1,93 @@
+"""Conversations as one member sees them, and their messages: `store.Conversations`."""
+
+from imtornado.errors import NotFound
+from imtornado.records import Conversation, HistoryPage, Kind, conversation_key
+from storage.previews import COLUMNS, conversations_of, shown
+from storage.rows import MESSAGE, notebook_key, window
+from storage.transactions import Row, Transactions, Tx
+
+# What the member may see of a conversation is not empty: the same rule as `rows.window`.
+_HAS_MESSAGES = "(c.last_seq >= m.joined_seq AND c.last_seq > m.cleared_seq AND c.last_seq >= c.first_seq)"
+_LIST = (
+    f"SELECT {COLUMNS}, c.changed_at_ms FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
+    f" WHERE m.user_id = ? AND m.left_seq IS NULL AND ({_HAS_MESSAGES} OR m.pinned = 1 OR c.`key` = ?)"
+    " AND (? = 0 OR c.changed_at_ms < ? OR (c.changed_at_ms = ? AND c.id < ?))"
+    " ORDER BY c.changed_at_ms DESC, c.id DESC LIMIT ?"
+)
+# Of a conversation that he left, nothing after his leaving may show, not even that something happened.
+_MOVED = (
+    "(CASE WHEN m.left_seq IS NULL AND c.changed_at_ms > m.changed_at_ms THEN c.changed_at_ms ELSE m.changed_at_ms END)"
+)
+_CHANGED = (
+    f"SELECT {COLUMNS}, {_MOVED} FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
+    f" WHERE m.user_id = ? AND {_MOVED} >= ?"
+    f" AND ({_HAS_MESSAGES} OR m.pinned = 1 OR c.`key` = ? OR m.left_seq IS NOT NULL OR m.cleared_seq > 0)"
+    f" AND (? = 0 OR {_MOVED} < ? OR ({_MOVED} = ? AND c.id < ?))"
+    f" ORDER BY {_MOVED} DESC, c.id DESC LIMIT ?"
+)
+_PLACE = (
+    "SELECT c.id, c.first_seq, c.last_seq, m.joined_seq, m.cleared_seq, m.left_seq FROM conversation c"
+    " CROSS JOIN member m ON m.user_id = ? AND m.conversation_id = c.id WHERE c.`key` = ?"
+)
+_RANGE = (
+    f"SELECT {MESSAGE}, h.seq FROM message x LEFT JOIN hidden h"
+    " ON h.user_id = ? AND h.conversation_id = x.conversation_id AND h.seq = x.seq"
+    " WHERE x.conversation_id = ? AND x.seq BETWEEN ? AND ? ORDER BY x.seq"
+)
+
+
+class SqlConversations:
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def list(self, user_id: int, before_ms: int, before_id: int, limit: int) -> tuple[Conversation, ...]:
+        with self._transactions.read() as tx:
+            rows = tx.all(_LIST, user_id, notebook_key(user_id), before_ms, before_ms, before_ms, before_id, limit)
+            return conversations_of(tx, user_id, rows)
+
+    def changed(self, user_id: int, since_ms: int, before: tuple[int, int], limit: int) -> tuple[Conversation, ...]:
+        before_ms, before_id = before
+        with self._transactions.read() as tx:
+            rows = tx.all(
+                _CHANGED,
+                *(user_id, since_ms, notebook_key(user_id), before_ms, before_ms, before_ms, before_id, limit),
+            )
+            return conversations_of(tx, user_id, rows)
+
+    def history(
+        self, user_id: int, kind: int, dstid: int, before: int | None, after: int | None, limit: int
+    ) -> HistoryPage:
+        key = conversation_key(kind, user_id, dstid)
+        with self._transactions.read() as tx:
+            place = _place(tx, user_id, key)
+            first, last = window(*place[1:])
+            if after is not None:
+                start = max(first, after + 1)
+                end = min(last, start + limit - 1)
+            else:
+                end = last if before is None else min(last, before - 1)
+                start = max(first, end - limit + 1)
+            rows = tx.all(_RANGE, user_id, place[0], start, end)
+        return HistoryPage(tuple(shown(key, row) for row in rows), first, last)
+
+    def readers(self, user_id: int, community_id: int, seq: int) -> tuple[int, ...]:
+        with self._transactions.read() as tx:
+            place = _place(tx, user_id, conversation_key(Kind.COMMUNITY, user_id, community_id))
+            first, last = window(*place[1:])
+            if place[-1] is not None or not first <= seq <= last:
+                raise NotFound("There is no such message.", field="seq")
+            rows = tx.all(
+                "SELECT user_id FROM member WHERE conversation_id = ? AND left_seq IS NULL AND read_seq >= ?"
+                " ORDER BY user_id",
+                place[0],
+                seq,
+            )
+        return tuple(row[0] for row in rows)
+
+
+def _place(tx: Tx, user_id: int, key: str) -> Row:
+    """Conversation id and what `rows.window` takes. Raises: NotFound for whoever never was a member."""
+    row = tx.one(_PLACE, user_id, key)
+    if row is None:
+        raise NotFound("There is no such conversation.", field="dstid")
+    return row

@@ -1,0 +1,27 @@
+"""What changed, for those who catch up: `store.Events`."""
+
+from imtornado.records import Event
+from storage.transactions import Transactions
+
+
+class SqlEvents:
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def position(self) -> int:
+        with self._transactions.read() as tx:
+            return tx.number("SELECT max(id) FROM event")
+
+    def after(self, event_id: int, limit: int) -> tuple[Event, ...]:
+        with self._transactions.read() as tx:
+            rows = tx.all(
+                "SELECT id, user_id, community_id, kind, data, created_at_ms FROM event"
+                " WHERE id > ? ORDER BY id LIMIT ?",
+                event_id,
+                limit,
+            )
+        return tuple(Event(*row) for row in rows)
+
+    def prune(self, before_ms: int) -> int:
+        with self._transactions.write() as tx:
+            return tx.change("DELETE FROM event WHERE created_at_ms < ?", before_ms)

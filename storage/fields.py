@@ -1,0 +1,28 @@
+"""Column types that mean the same on every database.
+
+A backend's peewee database maps EXACT and LONG in its `field_types`.
+"""
+
+import peewee
+
+
+class ExactField(peewee.CharField):
+    """Short text compared byte for byte: case and trailing blanks count (`abcDEF` is not `abcDEF `)."""
+
+    field_type = "EXACT"
+
+
+class LongField(peewee.TextField):
+    """Text of up to 60,000 bytes of any characters."""
+
+    field_type = "LONG"
+
+
+def number() -> peewee.BigIntegerField:
+    """An integer below 2**53, 0 where nothing is said."""
+    return peewee.BigIntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
+
+
+def text(limit: int) -> peewee.CharField:
+    """A text of at most `limit` characters; "" is its empty value."""
+    return peewee.CharField(max_length=limit, default="")

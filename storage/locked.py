@@ -1,0 +1,69 @@
+"""A conversation while the writer holds its lock, and the rows that a batch will insert."""
+
+from dataclasses import dataclass
+
+from imtornado.records import Kind
+from storage.transactions import Row, Tx
+
+INSERT_MESSAGE = (
+    "INSERT INTO message (conversation_id, seq, id, sender_id, cid, media, content, pic, url, memo, amount, reply_seq,"
+    " file, event, mention, created_at_ms, edited_at_ms, gone)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"
+)
+INSERT_MENTION = "INSERT INTO mention (user_id, conversation_id, seq) VALUES (?, ?, ?)"
+
+
+@dataclass(slots=True)
+class LockedConversation:
+    """`last_seq` runs ahead of its row until the batch ends; `now_ms` is not before the conversation's last message."""
+
+    conversation_id: int
+    key: str
+    first_seq: int
+    last_seq: int
+    now_ms: int
+    changed: bool = False
+
+    @property
+    def community_id(self) -> int:
+        """0 in a single chat."""
+        return int(self.key[3:]) if self.key.startswith("11:") else 0
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.COMMUNITY if self.key.startswith("11:") else Kind.SINGLE
+
+
+def lock(tx: Tx, conversation_ids: list[int]) -> dict[int, LockedConversation]:
+    """{conversation_id: …}, locked in the order of their ids: no two batches wait for each other."""
+    rows = tx.among(
+        "SELECT id, `key`, first_seq, last_seq, changed_at_ms FROM conversation WHERE id IN ({}) ORDER BY id"
+        + tx.database.for_update,
+        sorted(conversation_ids),
+    )
+    return {row[0]: LockedConversation(row[0], row[1], row[2], row[3], max(tx.now_ms, row[4])) for row in rows}
+
+
+class PendingRows:
+    """Rows of a batch, inserted many at a time; at the latest before anything reads the tables again."""
+
+    __slots__ = ("mentions", "messages", "uses")
+
+    def __init__(self) -> None:
+        self.messages: list[Row] = []
+        self.mentions: list[Row] = []
+        self.uses: list[Row] = []  # (file, conversation_id, seq)
+
+    def insert(self, tx: Tx) -> None:
+        if self.messages:
+            tx.executemany(INSERT_MESSAGE, self.messages)
+            self.messages = []
+        if self.mentions:
+            tx.executemany(INSERT_MENTION, self.mentions)
+            self.mentions = []
+        if self.uses:
+            tx.executemany(
+                "INSERT INTO file_use (name, conversation_id, seq, user_id, community_id) VALUES (?, ?, ?, 0, 0)",
+                self.uses,
+            )
+            self.uses = []

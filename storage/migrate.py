@@ -1,0 +1,52 @@
+"""Bringing a database to the schema of this program: `imtornado migrate`, and every start.
+
+Raises: SchemaError where the database is newer than the program, or older and not to be touched.
+"""
+
+import logging
+from pathlib import Path
+
+from playhouse.migrations import Runner
+
+from storage.transactions import Database
+
+log = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+class SchemaError(Exception):
+    """The schema of the database and the program do not fit; the text says what to do."""
+
+
+def pending(database: Database) -> tuple[str, ...]:
+    """Names of the migrations that the database lacks, in order. Raises: SchemaError for a newer database."""
+    rows = _runner(database).status()
+    unknown = [row.name for row in rows if row.path is None]
+    if unknown:
+        raise SchemaError(
+            f"The database was upgraded by a newer version of imtornado (it has {', '.join(unknown)}). "
+            "Install that version, or restore a backup from before the upgrade."
+        )
+    return tuple(row.name for row in rows if not row.applied)
+
+
+def migrate(database: Database) -> tuple[str, ...]:
+    """Applies what is pending and gives the names; of several processes at once one does it, the others wait."""
+    with database.migrating():
+        if not pending(database):
+            return ()
+        names = tuple(_runner(database).up())
+    log.info("schema brought up to date: %s", ", ".join(names))
+    return names
+
+
+def require_current(database: Database) -> None:
+    """Raises: SchemaError for a database that is newer or older than this program."""
+    names = pending(database)
+    if names:
+        raise SchemaError(f"The database lacks {', '.join(names)}. Run `imtornado migrate` first.")
+
+
+def _runner(database: Database) -> Runner:
+    return Runner(database.orm, str(FOLDER))

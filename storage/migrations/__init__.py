@@ -1,0 +1,1 @@
+"""Numbered migrations, each a frozen step of the schema; `storage.migrate` applies them."""

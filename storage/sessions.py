@@ -1,0 +1,94 @@
+"""Log-ins of devices, of whose tokens only the hash is stored: `store.Sessions`."""
+
+import logging
+
+from imtornado.errors import AccountDisabled, Busy, NotFound
+from imtornado.records import Opening, Session, User
+from storage.rows import SESSION, SESSION_WIDTH, USER, session_of, user_of
+from storage.store import NewSession
+from storage.transactions import Transactions, Tx
+from storage.users import require_user
+
+log = logging.getLogger(__name__)
+
+SEEN_EVERY_MS = 60_000
+_LIVE = (
+    f"SELECT {SESSION}, {USER} FROM session s CROSS JOIN user u ON u.id = s.user_id"
+    " WHERE s.token_sha256 = ? AND s.expires_at_ms > ? AND u.disabled_at_ms = 0"
+)
+_COMMUNITIES = (
+    "SELECT c.id FROM member m CROSS JOIN community c ON c.conversation_id = m.conversation_id"
+    " WHERE m.user_id = ? AND m.role > 0 AND m.left_seq IS NULL ORDER BY c.id"
+)
+
+
+class SqlSessions:
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def create(self, user_id: int, new: NewSession) -> Session:
+        with self._transactions.write() as tx:
+            if require_user(tx, user_id).disabled_at_ms:
+                raise AccountDisabled("This account is disabled.")
+            tx.execute("DELETE FROM session WHERE user_id = ? AND expires_at_ms <= ?", (user_id, tx.now_ms))
+            session_id = tx.next_ids("session")  # never given again: an old `session.ended` must not meet a new session
+            tx.execute(
+                "INSERT INTO session (id, user_id, token_sha256, device, ip, created_at_ms, seen_at_ms, expires_at_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(session_id, user_id, new.token_sha256.hex(), new.device, new.ip),
+                    *(tx.now_ms, tx.now_ms, new.expires_at_ms),
+                ),
+            )
+            tx.tell(user_id, "session.added", id=session_id)
+            return Session(session_id, user_id, new.device, new.ip, tx.now_ms, tx.now_ms, new.expires_at_ms)
+
+    def find(self, token_sha256: bytes) -> tuple[Session, User] | None:
+        with self._transactions.read() as tx:
+            found = _live(tx, token_sha256)
+            now_ms = tx.now_ms
+        if found is not None:
+            self._see(found[0], now_ms)
+        return found
+
+    def opening(self, token_sha256: bytes) -> Opening | None:
+        with self._transactions.read() as tx:
+            found = _live(tx, token_sha256)
+            if found is None:
+                return None
+            session, user = found
+            opening = Opening(session, user, tuple(row[0] for row in tx.all(_COMMUNITIES, user.user_id)))
+            now_ms = tx.now_ms
+        self._see(session, now_ms)
+        return opening
+
+    def list(self, user_id: int) -> tuple[Session, ...]:
+        with self._transactions.read() as tx:
+            rows = tx.all(
+                f"SELECT {SESSION} FROM session s WHERE s.user_id = ? AND s.expires_at_ms > ?"
+                " ORDER BY s.seen_at_ms DESC, s.id DESC",
+                user_id,
+                tx.now_ms,
+            )
+        return tuple(session_of(row) for row in rows)
+
+    def revoke(self, user_id: int, session_id: int) -> None:
+        with self._transactions.write() as tx:
+            if not tx.change("DELETE FROM session WHERE id = ? AND user_id = ?", session_id, user_id):
+                raise NotFound("There is no such session.", field="id")
+            tx.tell(user_id, "session.ended", id=session_id)
+
+    def _see(self, session: Session, now_ms: int) -> None:
+        """Notes that the session is in use; a busy database is no reason to refuse its user."""
+        if now_ms - session.seen_at_ms < SEEN_EVERY_MS:
+            return
+        try:
+            with self._transactions.write() as tx:
+                tx.execute("UPDATE session SET seen_at_ms = ? WHERE id = ?", (tx.now_ms, session.session_id))
+        except Busy:
+            log.info("session %s: seen not noted, the database is busy", session.session_id)
+
+
+def _live(tx: Tx, token_sha256: bytes) -> tuple[Session, User] | None:
+    row = tx.one(_LIVE, token_sha256.hex(), tx.now_ms)
+    return None if row is None else (session_of(row[:SESSION_WIDTH]), user_of(row[SESSION_WIDTH:]))

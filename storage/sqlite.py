@@ -1,0 +1,168 @@
+"""Everything that is particular to SQLite: one file, one writer at a time, a connection for each thread."""
+
+import fcntl
+import logging
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+
+from imtornado.errors import Busy, Conflict
+from storage.fair_lock import FairLock
+from storage.transactions import Connection
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_S = 2.0  # another process (the command line) holds the file; a client is told within 2 s
+WRITER_TIMEOUT_S = 10.0  # the queue of our own threads: long only when the disk is in trouble
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",  # a commit is on the disk before it returns: ACK stands on this
+    "foreign_keys": 1,
+    "cache_size": -16_000,
+    "temp_store": "memory",
+    "wal_autocheckpoint": 4_000,  # pages; a checkpoint costs two more fsyncs
+    "journal_size_limit": 67_108_864,
+}
+# Primary result codes of what the environment does to us. Everything else is a mistake of ours.
+OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that can be held in a weak set: those of threads that ended go with them."""
+
+
+class _Orm(peewee.SqliteDatabase):
+    """peewee's database, which remembers the connections of all threads so that one thread can close them."""
+
+    def __init__(self, path: Path) -> None:
+        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._open_lock = threading.Lock()
+        super().__init__(
+            str(path),
+            field_types={"EXACT": "TEXT", "LONG": "TEXT"},
+            pragmas=PRAGMAS,
+            timeout=BUSY_TIMEOUT_S,
+            lock_type="IMMEDIATE",
+            check_same_thread=False,  # each is used by one thread only; `close_all` runs on another
+            cached_statements=512,
+            factory=_Connection,
+        )
+
+    def _connect(self) -> Any:
+        connection = super()._connect()  # type: ignore[misc]  # peewee's own hook, not in its stubs
+        with self._open_lock:
+            self._open.add(connection)
+        return connection
+
+    def close_all(self) -> None:
+        with self._open_lock:
+            for connection in list(self._open):
+                connection.close()
+            self._open.clear()
+
+
+class Sqlite:
+    """A database file. The folder is created; a file of another program is refused by SQLite itself."""
+
+    for_update = ""  # whoever writes holds the whole database
+    duplicate: type[Exception] = sqlite3.IntegrityError
+    failure: type[Exception] = sqlite3.Error
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._writer = FairLock()
+        self._orm = _Orm(path)
+        self.orm: peewee.Database = self._orm
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            connection: sqlite3.Connection = self._orm.connection()  # type: ignore[no-untyped-call]
+        except (peewee.DatabaseError, peewee.InterfaceError) as error:
+            log.error("the database cannot be opened: %s", error)
+            raise Busy("The database is busy. Please try again.", retry_after_ms=1000) from error
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        connection = self._connection()
+        with _translated():
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                self._roll_back(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        if not self._writer.acquire(WRITER_TIMEOUT_S):
+            log.error("no turn to write within %s s", WRITER_TIMEOUT_S)
+            raise Busy("The database is busy. Please try again.", retry_after_ms=1000)
+        try:
+            connection = self._connection()
+            with _translated():
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    self._roll_back(connection)
+                    raise
+        finally:
+            self._writer.release()
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        """Ends the transaction; a connection that cannot do even that is given up."""
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            log.error("roll-back failed, the connection is closed: %s", error)
+            self._orm.close()
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        descriptor = os.open(f"{self._path}.migrating", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        self._orm.close_all()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise Conflict("This exists already.") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF not in OUTAGES:
+            raise
+        log.error("database out of order: %s (%s)", error, getattr(error, "sqlite_errorname", code))
+        raise Busy("The database is busy. Please try again.", retry_after_ms=1000) from error

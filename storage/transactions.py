@@ -1,0 +1,166 @@
+"""Transactions as the storage modules see them: SQL with `?`, rows as tuples, events written at the end.
+
+Database       what one file per dialect provides (`sqlite.py`)
+Transactions   opens a transaction, writes the events that were told in it, hands them on after the commit
+Tx             an open transaction
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import msgspec
+import peewee
+
+from imtornado.clock import Clock
+from imtornado.records import Event
+
+log = logging.getLogger(__name__)
+
+Row = tuple[Any, ...]
+# SQLite allows 32,766 parameters, MySQL 65,535; short lists also keep the number of different statements small.
+LIST_LIMIT = 400
+
+
+class Cursor(Protocol):
+    @property
+    def rowcount(self) -> int: ...
+
+    @property
+    def lastrowid(self) -> int | None: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Cursor: ...
+
+
+class Database(Protocol):
+    """One dialect. `for_update` ends a SELECT that locks its rows."""
+
+    for_update: str
+    duplicate: type[Exception]  # raised by a statement that a unique index refuses; the transaction goes on
+    failure: type[Exception]  # base of everything that the driver raises
+    orm: peewee.Database
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """One snapshot for all reads inside. Raises: Busy."""
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Commits at the end, rolls back on any exception. Raises: Busy, Conflict for a duplicate nobody caught."""
+
+    def migrating(self) -> AbstractContextManager[None]:
+        """Held by one process at a time. Raises: Busy."""
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
+
+
+class Tx:
+    """An open transaction; used by one thread, gone with its `with` block."""
+
+    __slots__ = ("database", "execute", "executemany", "now_ms", "told")
+
+    def __init__(self, connection: Connection, database: Database, now_ms: int) -> None:
+        self.database = database
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.now_ms = now_ms
+        self.told: list[tuple[int, int, str, str]] = []  # (user_id, community_id, kind, data)
+
+    def one(self, sql: str, *parameters: object) -> Row | None:
+        """The first row."""
+        row: Row | None = self.execute(sql, parameters).fetchone()
+        return row
+
+    def all(self, sql: str, *parameters: object) -> list[Row]:
+        return self.execute(sql, parameters).fetchall()
+
+    def number(self, sql: str, *parameters: object) -> int:
+        """The only column of the only row, 0 for NULL and for no row."""
+        row = self.execute(sql, parameters).fetchone()
+        return (row[0] if row else 0) or 0
+
+    def change(self, sql: str, *parameters: object) -> int:
+        """Number of rows that an UPDATE or DELETE met."""
+        return self.execute(sql, parameters).rowcount
+
+    def insert(self, sql: str, *parameters: object) -> int:
+        """The id that the row got. Raises: `database.duplicate`."""
+        return self.execute(sql, parameters).lastrowid or 0
+
+    def among(self, sql: str, values: Iterable[object], *parameters: object) -> Iterator[Row]:
+        """Rows of `sql`, whose `IN ({})` comes before its other parameters, for any number of values."""
+        wanted = list(values)
+        for start in range(0, len(wanted), LIST_LIMIT):
+            part = wanted[start : start + LIST_LIMIT]
+            yield from self.execute(sql.format(",".join("?" * len(part))), (*part, *parameters)).fetchall()
+
+    def next_ids(self, name: str, count: int = 1) -> int:
+        """First of `count` numbers of a counter that are never given twice, also after rows were deleted."""
+        if not self.change("UPDATE counter SET value = value + ? WHERE name = ?", count, name):
+            self.execute("INSERT INTO counter (name, value) VALUES (?, ?)", (name, count))
+        return self.number("SELECT value FROM counter WHERE name = ?", name) - count + 1
+
+    def tell(self, user_id: int, kind: str, *, community_id: int = 0, **fields: object) -> None:
+        """An event of this transaction; `fields` are its data, with wire names."""
+        self.told.append((user_id, community_id, kind, msgspec.json.encode(fields).decode()))
+
+    def write_events(self) -> list[Event]:
+        """Stores what was told. Last in the transaction: their ids come from a row that every writer needs."""
+        if not self.told:
+            return []
+        first = self.next_ids("event", len(self.told))
+        events = [
+            Event(first + place, user_id, community_id, kind, data, self.now_ms)
+            for place, (user_id, community_id, kind, data) in enumerate(self.told)
+        ]
+        self.executemany(
+            "INSERT INTO event (id, user_id, community_id, kind, data, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+            [(e.event_id, e.user_id, e.community_id, e.kind, e.data, e.created_at_ms) for e in events],
+        )
+        return events
+
+
+class Transactions:
+    """Where every storage module gets its transactions from. Any worker thread."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self._listener: Callable[[Sequence[Event]], None] | None = None
+
+    def on_events(self, callback: Callable[[Sequence[Event]], None]) -> None:
+        """`callback` gets the events of each later `write`, on the committing thread."""
+        self._listener = callback
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A snapshot. Raises: Busy."""
+        with self.database.reading() as connection:
+            yield Tx(connection, self.database, self.clock.now_ms())
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """Commits at the end of the block, undoes all of it on any exception. Raises: Busy, Conflict."""
+        with self.database.writing() as connection:
+            tx = Tx(connection, self.database, self.clock.now_ms())
+            yield tx
+            events = tx.write_events()
+        if events and self._listener is not None:
+            try:
+                self._listener(events)
+            except Exception:
+                log.exception("the listener of events failed; they are stored and will be read later")
+
+    @contextmanager
+    def batch(self) -> Iterator[Tx]:
+        """As `write`, for the writer, who stores and hands on the events himself."""
+        with self.database.writing() as connection:
+            yield Tx(connection, self.database, self.clock.now_ms())
