@@ -6,7 +6,7 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
-from handlers import account, community, contact, membership, ops
+from handlers import account, attach, community, contact, membership, ops
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
 from handlers.pages import page_routes
 from imtornado.log import ignore_request, log_request
@@ -51,6 +51,9 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
     ("/community/transfer", membership.Transfer),
     ("/community/mute", membership.Mute),
     ("/community/dissolve", membership.Dissolve),
+    ("/attach/upload", attach.Upload),
+    ("/attach/probe", attach.Probe),
+    (r"/resource/(.*)", attach.Resource),
     ("/healthz", ops.HealthHandler),
     ("/readyz", ops.ReadyHandler),
     ("/metrics", ops.MetricsHandler),

@@ -88,6 +88,32 @@ CHINESE: dict[str, str] = {
     "Say what is to change: name, icon, cate, memo or policy.": (
         "请指明要修改的内容：name、icon、cate、memo 或 policy。"
     ),
+    # handlers/attach.py, handlers/multipart.py
+    "Send the file as multipart/form-data.": "请以 multipart/form-data 发送文件。",
+    "The multipart body names no boundary.": "multipart 请求没有给出分隔符。",
+    "The multipart body ends in the middle.": "multipart 请求不完整。",
+    "The multipart body does not begin with its boundary.": "multipart 请求没有以分隔符开头。",
+    "The multipart body is damaged.": "multipart 请求已损坏。",
+    "The multipart body has too many parts.": "multipart 请求的部分过多。",
+    "A part of the multipart body has headers that are too long.": "multipart 请求中有一部分的头过长。",
+    "A part of the multipart body has no name.": "multipart 请求中有一部分没有名称。",
+    "The fields beside the file are too long.": "文件以外的字段过长。",
+    "Send one file at a time.": "请一次只发送一个文件。",
+    "This must be a SHA-256 in hexadecimal.": "此项必须是十六进制的 SHA-256。",
+    # imtornado/services/uploads.py, imtornado/images.py
+    "The file is empty.": "文件是空的。",
+    "The file is larger than announced, or than this server takes.": "文件比声明的大小或本服务器允许的大小更大。",
+    "The file could not be stored. Try again later.": "文件未能保存，请稍后再试。",
+    "The file is too large: at most {megabytes} MB are taken.": "文件过大：最多 {megabytes} MB。",
+    "Too many uploads at once. Wait until one has ended.": "同时上传的文件过多，请等其中一个完成。",
+    "You have uploaded as much as one day allows. Try again later.": "今天的上传量已达上限，请稍后再试。",
+    "There is no such file.": "没有这个文件。",
+    "Only pictures are taken here: JPEG, PNG, GIF, WebP or AVIF.": "这里只接受图片：JPEG、PNG、GIF、WebP 或 AVIF。",
+    "The picture is damaged and cannot be read.": "图片已损坏，无法读取。",
+    "The picture has too many pixels: at most {megapixels} million are taken.": (
+        "图片像素过多：最多 {megapixels} 百万像素。"
+    ),
+    "The animation is too long: make it smaller or shorter.": "动画过长：请缩小尺寸或缩短时长。",
 }
 
 

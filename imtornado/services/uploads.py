@@ -35,6 +35,10 @@ class Stored(msgspec.Struct, frozen=True):
     upload: Upload
     size_bytes: int
 
+    @property
+    def file_name(self) -> str:
+        return file_name(self.upload.name, self.upload.mime)
+
 
 class Served(msgspec.Struct, frozen=True):
     """A file as it is given out: `file_name` is ours, never a client's."""
