@@ -82,7 +82,10 @@ class SqlConversationTx:
         if before is None:
             add_member(self._tx, self._id, user_id, role, joined_seq)
         self._place(user_id, "role = ?, may_send = 1, joined_seq = ?, left_seq = NULL", int(role), joined_seq)
-        self._place(user_id, "silenced_until_ms = ?", silenced_until_ms if role == Role.MEMBER else 0)
+        # A silence of his own outlives leaving, else coming back would lift it.
+        own_until_ms = 0 if before is None else before.silenced_until_ms
+        all_until_ms = silenced_until_ms if role == Role.MEMBER else 0
+        self._place(user_id, "silenced_until_ms = ?", max(own_until_ms, all_until_ms))
         self._departed.discard(user_id)
         self._count(1)
 
@@ -91,6 +94,9 @@ class SqlConversationTx:
         if state is None or not state.present:
             return
         self._place(user_id, "left_seq = ?, may_send = 0", self._conversation.last_seq)
+        (silenced_until_ms,) = self._community("silenced_until_ms")
+        if state.silenced_until_ms == silenced_until_ms:
+            self._place(user_id, "silenced_until_ms = 0")  # the silence of all is not his to take along
         self._departed.add(user_id)
         self._count(-1)
 

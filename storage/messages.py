@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
 from imtornado.errors import Busy, CidConflict, Conflict, ImError, Internal, NotFound
-from imtornado.records import Message
+from imtornado.records import Kind, Message
 from storage.conversation_tx import SqlConversationTx
 from storage.locked import LockedConversation, PendingRows, lock
 from storage.refusals import files_of, needs_look, no_place, refusal
@@ -127,6 +127,8 @@ class _Batch:
             return refusal(self._tx, draft.sender_id, draft.kind, draft.dstid, 0) or no_place(draft.kind)
         if type(draft) is ReadDraft:
             return no_place(draft.kind)
+        if draft.key.startswith(f"{Kind.COMMUNITY:d}:"):
+            return NotFound("There is no such community.", field="dstid")
         return NotFound("There is no such conversation.", field="dstid")
 
     def _look_up_cids(self) -> None:

@@ -53,10 +53,7 @@ def lesser(tx: ConversationTx, actor: MemberState, member_id: int) -> MemberStat
 def admit(tx: ConversationTx, user_ids: Sequence[int], by: int) -> None:
     """Lets users in who are outside; `by` is the user himself or who brought him."""
     for user_id in user_ids:
-        before = tx.member(user_id)
         tx.enter(user_id, Role.MEMBER)
-        if before is not None and before.silenced_until_ms > tx.now_ms:
-            tx.silence(user_id, before.silenced_until_ms)  # else leaving and coming back would lift it
         system_lines.tell(tx, user_id, "community.joined")
     text = "{by} joined" if tuple(user_ids) == (by,) else "{by} added {users}"
     system_lines.say(tx, "joined", text, by=by, user_ids=user_ids)
