@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from imtornado.errors import ImError
-from imtornado.records import Event, Gone, Message, Policy, Role, conversation_key
+from imtornado.records import Event, Gone, Message, Policy, Role, Ticket, conversation_key
 
 
 class MessageDraft(msgspec.Struct):
@@ -110,6 +110,9 @@ class ConversationTx(Protocol):
 
     def drop_request(self, user_id: int) -> bool:
         """Removes his open join request; False where there was none."""
+
+    def ticket(self, token_sha256: bytes, purpose: str) -> Ticket | None:
+        """The open ticket, locked until the commit; None when unknown, used, revoked or expired."""
 
     def dissolve(self) -> None:
         """Ends everybody's window; the community is found no more and its name is free."""

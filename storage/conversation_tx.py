@@ -4,11 +4,12 @@ import unicodedata
 
 from imtornado.drafts import MemberState
 from imtornado.errors import Conflict, NotFound
-from imtornado.records import SYSTEM_MEDIA, Gone, Message, Policy, Role
+from imtornado.records import SYSTEM_MEDIA, Gone, Message, Policy, Role, Ticket
 from storage.file_uses import file_named, resource_name, use_in_community
 from storage.locked import INSERT_MESSAGE, LockedConversation
 from storage.places import add_member
 from storage.rows import MESSAGE, destination, message_of
+from storage.tickets import open_ticket
 from storage.transactions import Row, Tx
 
 _COLUMNS = frozenset({"name", "icon", "cate", "memo", "announcement", "policy", "owner_id"})
@@ -161,6 +162,9 @@ class SqlConversationTx:
                 "DELETE FROM join_request WHERE community_id = ? AND user_id = ?", self.community_id, user_id
             )
         )
+
+    def ticket(self, token_sha256: bytes, purpose: str) -> Ticket | None:
+        return open_ticket(self._tx, token_sha256, purpose)
 
     def dissolve(self) -> None:
         (icon,) = self._community("icon")

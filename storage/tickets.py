@@ -47,10 +47,16 @@ class SqlTickets:
             )
 
 
+def open_ticket(tx: Tx, token_sha256: bytes, purpose: str) -> Ticket | None:
+    """The ticket, locked until the commit, so that it cannot be revoked in between; None when it is not valid."""
+    row = tx.one(_TICKET + tx.database.for_update, token_sha256.hex(), purpose, tx.now_ms)
+    return None if row is None else Ticket(*row)
+
+
 def use_ticket(tx: Tx, token_sha256: bytes, purpose: str, field: str = "token") -> Ticket:
     """The ticket, used up if this transaction commits. Raises: NotFound (unknown, used or expired)."""
-    row = tx.one(_TICKET + tx.database.for_update, token_sha256.hex(), purpose, tx.now_ms)
-    if row is None:
+    ticket = open_ticket(tx, token_sha256, purpose)
+    if ticket is None:
         raise NotFound("This link is not valid any more.", field=field)
     tx.execute("UPDATE ticket SET used_at_ms = ? WHERE token_sha256 = ?", (tx.now_ms, token_sha256.hex()))
-    return Ticket(*row)
+    return ticket

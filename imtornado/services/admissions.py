@@ -7,9 +7,9 @@ from imtornado.records import Community, JoinRequest, Role, Ticket
 from imtornado.services import community_rules
 from imtornado.services.accounts import new_token, token_hash
 from imtornado.services.community_changes import CommunityChanges
+from imtornado.services.community_rules import INVITATION
 from storage.store import Store
 
-INVITATION = "community"  # purpose of the tickets behind invitation links
 HOUR_MS = 3_600_000
 
 
@@ -29,24 +29,25 @@ class Admissions:
 
         Raises: NotAllowed (by invitation only).
         """
-        return self._join(user_id, community_id, memo, invited_by=0)
+        return self._join(user_id, community_id, memo)
 
     def join_by_name(self, user_id: int, name: str, memo: str) -> tuple[Community, bool]:
         """As `join`, by the exact name."""
         community = self._store.communities.by_name(name, user_id)
         if community is None:
             raise NotFound("There is no such community.", field="dstname")
-        return self._join(user_id, community.community_id, memo, invited_by=0)
+        return self._join(user_id, community.community_id, memo)
 
     def join_by_link(self, user_id: int, token: str) -> tuple[Community, bool]:
         """As `join`, whatever the policy.
 
         Raises: NotFound (unknown, expired, revoked, or its maker is no admin now).
         """
-        ticket = self._store.tickets.find(token_hash(token), INVITATION)
+        link = token_hash(token)
+        ticket = self._store.tickets.find(link, INVITATION)
         if ticket is None:
             raise NotFound("This invitation is not valid any more.", field="invite")
-        return self._join(user_id, ticket.subject_id, "", invited_by=ticket.created_by)
+        return self._join(user_id, ticket.subject_id, "", link)
 
     def invite(self, user_id: int, community_id: int, friend_ids: Sequence[int]) -> tuple[list[int], list[int]]:
         """(ids let in now, ids waiting for approval). Raises: NotFriends, before anybody is let in.
@@ -84,8 +85,8 @@ class Admissions:
         """Lets somebody in who asked, or not. Raises: NotFound (no open request of his)."""
         self._changes.run(community_id, lambda tx: community_rules.answer(tx, user_id, asker_id, approve))
 
-    def _join(self, user_id: int, community_id: int, memo: str, *, invited_by: int) -> tuple[Community, bool]:
-        joined = self._changes.run(community_id, lambda tx: community_rules.join(tx, user_id, memo, invited_by))
+    def _join(self, user_id: int, community_id: int, memo: str, link: bytes | None = None) -> tuple[Community, bool]:
+        joined = self._changes.run(community_id, lambda tx: community_rules.join(tx, user_id, memo, link))
         return self._changes.seen_by(user_id, community_id), joined
 
     def _has_blocked(self, user_id: int, other_id: int) -> bool:

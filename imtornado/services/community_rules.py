@@ -13,6 +13,8 @@ from imtornado.errors import BadParameter, LimitReached, NotAllowed, NotFound
 from imtornado.records import Policy, Role
 from imtornado.services import system_lines
 
+INVITATION = "community"  # purpose of the tickets behind invitation links
+
 
 def ranked(role: Role | None, least: Role) -> None:
     """Lets a rank pass that is high enough; None is somebody outside. Raises: NotFound, NotAllowed."""
@@ -59,17 +61,18 @@ def admit(tx: ConversationTx, user_ids: Sequence[int], by: int) -> None:
     system_lines.say(tx, "joined", text, by=by, user_ids=user_ids)
 
 
-def join(tx: ConversationTx, user_id: int, memo: str, invited_by: int = 0) -> bool:
-    """True: he is inside (also when he was); False: he waits for approval. `invited_by`: the admin whose link he holds.
+def join(tx: ConversationTx, user_id: int, memo: str, link: bytes | None = None) -> bool:
+    """True: he is inside (also when he was); False: he waits for approval. `link`: the hash of an invitation's token.
 
-    Raises: NotFound (dissolved; the link's admin is none any more), NotAllowed (by invitation only).
+    Raises: NotFound (dissolved; the link is not valid, or its maker no admin now), NotAllowed (by invitation only).
     """
     _, _, policy, _ = tx.community()
     state = tx.member(user_id)
     if state is not None and state.present:
         return True
-    if invited_by:
-        host = tx.member(invited_by)
+    if link is not None:
+        ticket = tx.ticket(link, INVITATION)
+        host = tx.member(ticket.created_by) if ticket and ticket.subject_id == tx.community_id else None
         if host is None or not host.present or host.role < Role.ADMIN:
             raise NotFound("This invitation is not valid any more.", field="invite")
     elif policy == Policy.INVITE:

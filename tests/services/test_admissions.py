@@ -222,6 +222,16 @@ def test_a_link_ends_when_it_is_revoked_expired_or_made_up(world: World) -> None
     assert world.ids(community) == [owner]
 
 
+def test_a_link_revoked_while_its_guest_is_on_the_way_lets_nobody_in(world: World) -> None:
+    owner, guest = world.users(2)
+    community = world.community(owner, policy=Policy.INVITE)
+    token, _ = world.admissions.create_link(owner, community, 1)
+    world.before_commit = partial(world.admissions.revoke_links, owner, community)
+    with pytest.raises(NotFound):
+        world.admissions.join_by_link(guest, token)
+    assert world.ids(community) == [owner]
+
+
 def test_revoking_leaves_other_communities_links_alone(world: World) -> None:
     owner, guest = world.users(2)
     community, other = world.community(owner), world.community(owner)

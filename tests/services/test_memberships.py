@@ -360,6 +360,21 @@ def test_join_leave_and_kick_at_once_leave_a_whole_state(world: World) -> None:
     assert all((one == "joined") != (two == "joined") for one, two in pairwise(moves))
 
 
+@pytest.mark.parametrize("act", ["kick", "silence", "silence all", "update", "announce"])
+def test_an_admin_demoted_on_the_way_changes_nothing(world: World, act: str) -> None:
+    cast = Cast(world)
+    world.before_commit = partial(world.memberships.set_role, cast.owner, cast.community, cast.admin, Role.MEMBER)
+    assert outcome(ACTS[act], world, cast, cast.admin) == "NotAllowed"
+    assert world.lines(cast.community, cast.owner)[-1]["kind"] == "role"
+
+
+@pytest.mark.parametrize("act", sorted(ACTS.keys() - {"requests", "create link", "revoke links", "members"}))
+def test_who_was_kicked_on_the_way_is_a_stranger(world: World, act: str) -> None:
+    cast = Cast(world)
+    world.before_commit = partial(world.memberships.kick, cast.owner, cast.community, cast.admin)
+    assert outcome(ACTS[act], world, cast, cast.admin) == "NotFound"
+
+
 def test_a_demotion_that_committed_first_stops_the_admin(world: World) -> None:
     for _ in range(10):
         cast = Cast(world)

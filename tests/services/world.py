@@ -31,10 +31,14 @@ class World:
         self.communities = Communities(store, config, self.commit)
         self.memberships = self.communities.memberships
         self.admissions = self.communities.admissions
+        self.before_commit: Callable[[], object] | None = None  # what another does just before the next commit
         self._people = 0
 
     def commit(self, draft: Draft) -> Changed | Read | Stored:
         """As the writer's: an outcome, or its error raised. Any thread."""
+        before, self.before_commit = self.before_commit, None
+        if before is not None:
+            before()
         (outcome,) = self.store.commit([draft])
         if isinstance(outcome, ImError):
             raise outcome
