@@ -54,6 +54,11 @@ class PendingRows:
         self.mentions: list[Row] = []
         self.uses: list[Row] = []  # (file, conversation_id, seq)
 
+    def add(self, other: "PendingRows") -> None:
+        self.messages += other.messages
+        self.mentions += other.mentions
+        self.uses += other.uses
+
     def insert(self, tx: Tx) -> None:
         if self.messages:
             tx.executemany(INSERT_MESSAGE, self.messages)

@@ -7,6 +7,7 @@ looked up, after the locks → each conversation in turn: rights, seqs, rows; ch
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 
 from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
 from imtornado.errors import Busy, CidConflict, Conflict, ImError, Internal, NotFound
@@ -84,6 +85,7 @@ class _Batch:
         self._outcomes: list[Outcome | None] = [None] * len(drafts)
         self._rows = PendingRows()
         self._changed: list[tuple[int, object, tuple[Message, ...], int, int]] = []  # last two: range of told events
+        self._firsts: dict[tuple[int, str], int] = {}  # {(sender_id, cid): place of its first draft}
         self._stored: dict[tuple[int, str], tuple[int, int]] = {}  # {(sender_id, cid): (conversation_id, seq)}
 
     def commit(self) -> list[Outcome]:
@@ -105,10 +107,10 @@ class _Batch:
         return [outcome for outcome in self._outcomes if outcome is not None]
 
     def _sort(self) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
-        """({conversation_id: places of its drafts}, [(place of a repeat, place of the first)])."""
+        """({conversation_id: places of its drafts}, [(place of a repeat, place of the first)]); notes the cids."""
         turns: dict[int, list[int]] = {}
         repeats: list[tuple[int, int]] = []
-        firsts: dict[tuple[int, str], int] = {}
+        firsts = self._firsts
         for place, (draft, conversation_id) in enumerate(zip(self._drafts, self._conversation_ids, strict=True)):
             if type(draft) is MessageDraft and draft.cid:
                 first = firsts.setdefault((draft.sender_id, draft.cid), place)
@@ -134,18 +136,13 @@ class _Batch:
     def _look_up_cids(self) -> None:
         """One SELECT a sender, answered by the index alone. After the locks: a commit that we waited for is seen."""
         wanted: dict[int, list[str]] = {}
-        for draft in self._drafts:
-            if type(draft) is MessageDraft and draft.cid:
-                wanted.setdefault(draft.sender_id, []).append(draft.cid)
+        for sender_id, cid in self._firsts:
+            wanted.setdefault(sender_id, []).append(cid)
         execute, stored = self._tx.execute, self._stored
         for sender_id, cids in wanted.items():
             for start in range(0, len(cids), LIST_LIMIT):
                 part = cids[start : start + LIST_LIMIT]
-                rows = execute(
-                    f"SELECT cid, conversation_id, seq FROM message WHERE sender_id = ?"
-                    f" AND cid IN ({','.join('?' * len(part))})",
-                    (sender_id, *part),
-                )
+                rows = execute(_cid_query(len(part)), (sender_id, *part))
                 for cid, conversation_id, seq in rows.fetchall():
                     stored[sender_id, cid] = (conversation_id, seq)
 
@@ -163,30 +160,53 @@ class _Batch:
         self._take_run(conversation, run)
 
     def _take_run(self, conversation: LockedConversation, places: list[int]) -> None:
-        """Messages and read marks. One loop on purpose: this is what a message costs."""
-        if not places:
+        """Messages and read marks. Everybody is taken to have the right; if somebody has not, seqs are given anew."""
+        fit, files = self._fit(conversation, places)
+        if not fit:
             return
-        drafts, outcomes, rows = self._drafts, self._outcomes, self._rows
-        conversation_id, now_ms = conversation.conversation_id, conversation.now_ms
+        rows, last_seqs = self._give_seqs(conversation, fit, files, {})
+        if last_seqs and self._take_rights(conversation, last_seqs) != len(last_seqs):
+            refused = self._refused(conversation, fit, last_seqs)
+            rows, last_seqs = self._give_seqs(conversation, fit, files, refused)
+            self._take_rights(conversation, last_seqs)
+        if rows.messages:
+            self._rows.add(rows)
+            conversation.last_seq = rows.messages[-1][1]
+            conversation.changed = True
+
+    def _fit(self, conversation: LockedConversation, places: list[int]) -> tuple[list[int], dict[int, set[str]]]:
+        """(places of the drafts that want a seq or a mark, {place: files that the message uses})."""
         fit: list[int] = []
-        files: dict[int, set[str]] = {}  # {place: files that the message uses}
+        files: dict[int, set[str]] = {}
+        drafts, stored = self._drafts, self._stored
         for place in places:
             draft = drafts[place]
             if type(draft) is MessageDraft:
-                hit = self._stored.get((draft.sender_id, draft.cid)) if draft.cid else None
-                if hit is not None:
-                    outcomes[place] = self._outcome_of_stored(draft, conversation_id, hit)
+                if stored and (hit := stored.get((draft.sender_id, draft.cid))):
+                    self._outcomes[place] = self._outcome_of_stored(draft, conversation.conversation_id, hit)
                     continue
-                if needs_look(draft):
+                if (draft.reply_seq or draft.url or draft.pic) and needs_look(draft):
                     looked = files_of(self._tx, draft, conversation)
                     if isinstance(looked, ImError):
-                        outcomes[place] = looked
+                        self._outcomes[place] = looked
                         continue
                     files[place] = looked
             fit.append(place)
-        refused = self._rights(conversation, fit)
-        seq = conversation.last_seq
-        for place in fit:
+        return fit, files
+
+    def _give_seqs(
+        self,
+        conversation: LockedConversation,
+        places: list[int],
+        files: dict[int, set[str]],
+        refused: dict[int, ImError],
+    ) -> tuple[PendingRows, dict[int, int]]:
+        """(rows, {sender_id: his last seq}). One loop on purpose: this is what a message costs."""
+        rows = PendingRows()
+        last_seqs: dict[int, int] = {}
+        drafts, outcomes, messages = self._drafts, self._outcomes, rows.messages
+        conversation_id, now_ms, seq = conversation.conversation_id, conversation.now_ms, conversation.last_seq
+        for place in places:
             draft = drafts[place]
             if type(draft) is ReadDraft:
                 outcomes[place] = self._read(conversation, draft, seq)
@@ -198,6 +218,7 @@ class _Batch:
                 outcomes[place] = refused[sender_id]
                 continue
             seq += 1
+            last_seqs[sender_id] = seq
             message_id = draft.message_id or self._tx.next_ids("message")
             mention = ""
             if draft.mention:
@@ -205,43 +226,32 @@ class _Batch:
                 rows.mentions.extend((user_id, conversation_id, seq) for user_id in set(draft.mention))
             if place in files:
                 rows.uses.extend((file, conversation_id, seq) for file in files[place])
-            rows.messages.append(
-                (
-                    *(conversation_id, seq, message_id, sender_id, draft.cid or None, draft.media, draft.content),
-                    *(draft.pic, draft.url, draft.memo, draft.amount, draft.reply_seq, draft.file, "", mention, now_ms),
-                )
-            )
+            # fmt: off
+            messages.append((
+                conversation_id, seq, message_id, sender_id, draft.cid or None, draft.media, draft.content, draft.pic,
+                draft.url, draft.memo, draft.amount, draft.reply_seq, draft.file, "", mention, now_ms,
+            ))
+            # fmt: on
             outcomes[place] = Stored(message_id, seq, now_ms, False)
-        if seq != conversation.last_seq:
-            conversation.last_seq = seq
-            conversation.changed = True
+        return rows, last_seqs
 
-    def _rights(self, conversation: LockedConversation, places: list[int]) -> dict[int, ImError]:
-        """Moves `sent_seq` of each sender to his last message; {sender_id: why not}.
+    def _take_rights(self, conversation: LockedConversation, last_seqs: dict[int, int]) -> int:
+        """Moves `sent_seq` of each sender who may write to his last seq; the number of those."""
+        conversation_id, now_ms = conversation.conversation_id, self._tx.now_ms
+        parameters = [(seq, user_id, conversation_id, now_ms, user_id) for user_id, seq in last_seqs.items()]
+        return self._tx.executemany(_SEND, parameters).rowcount if parameters else 0
 
-        All are taken for granted first; if somebody is refused, the others' seqs move up and are written again.
-        """
+    def _refused(
+        self, conversation: LockedConversation, places: list[int], last_seqs: dict[int, int]
+    ) -> dict[int, ImError]:
+        """{sender_id: why he may not write}, each asked for alone."""
+        senders = {d.sender_id: d for d in map(self._drafts.__getitem__, places) if type(d) is MessageDraft}
         refused: dict[int, ImError] = {}
-        execute, now_ms = self._tx.execute, self._tx.now_ms
-        while True:
-            seq = conversation.last_seq
-            last: dict[int, int] = {}
-            sample: dict[int, MessageDraft] = {}
-            for place in places:
-                draft = self._drafts[place]
-                if type(draft) is MessageDraft and draft.sender_id not in refused:
-                    seq += 1
-                    last[draft.sender_id] = seq
-                    sample[draft.sender_id] = draft
-            again = False
-            for sender_id, sent_seq in last.items():
-                if not execute(_SEND, (sent_seq, sender_id, conversation.conversation_id, now_ms, sender_id)).rowcount:
-                    draft = sample[sender_id]
-                    why = refusal(self._tx, sender_id, draft.kind, draft.dstid, conversation.conversation_id)
-                    refused[sender_id] = why or no_place(draft.kind)
-                    again = True
-            if not again:
-                return refused
+        for sender_id, draft in senders.items():
+            if not self._take_rights(conversation, {sender_id: last_seqs[sender_id]}):
+                why = refusal(self._tx, sender_id, draft.kind, draft.dstid, conversation.conversation_id)
+                refused[sender_id] = why or no_place(draft.kind)
+        return refused
 
     def _read(self, conversation: LockedConversation, draft: ReadDraft, last_seq: int) -> Outcome:
         row = self._tx.one(
@@ -316,6 +326,12 @@ class _Batch:
         if isinstance(outcome, Stored):
             return Stored(outcome.message_id, outcome.seq, outcome.created_at_ms, True)
         return outcome
+
+
+@cache
+def _cid_query(count: int) -> str:
+    places = ",".join("?" * count)
+    return f"SELECT cid, conversation_id, seq FROM message WHERE sender_id = ? AND cid IN ({places})"
 
 
 def _body(draft: MessageDraft) -> list[object]:

@@ -25,9 +25,9 @@ PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",  # a commit is on the disk before it returns: ACK stands on this
     "foreign_keys": 1,
-    "cache_size": -16_000,
+    "cache_size": -32_000,
     "temp_store": "memory",
-    "wal_autocheckpoint": 4_000,  # pages; a checkpoint costs two more fsyncs
+    "wal_autocheckpoint": 16_000,  # pages; the more there are, the more often one page is written once for many commits
     "journal_size_limit": 67_108_864,
 }
 # Primary result codes of what the environment does to us. Everything else is a mistake of ours.
