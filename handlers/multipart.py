@@ -13,7 +13,7 @@ from imtornado.errors import MalformedBody
 HEADER_LIMIT_BYTES = 8192  # of one part; a file name of 255 characters takes at most 3 KB
 PREAMBLE_LIMIT_BYTES = 1024  # browsers send none
 
-_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
+_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70})(?=[\s;]|$))', re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*(name|filename)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))', re.IGNORECASE)
 
 

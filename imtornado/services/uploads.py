@@ -150,9 +150,7 @@ class Uploads:
 
     def keep(self, arrival: Arrival, picture: Picture) -> Stored:
         """Stores what was made of an arrival, or finds that others were faster with the same bytes."""
-        known = self._uploads.by_sha256(arrival.sha256)
-        # A row whose files are gone, say after a restore of the database alone, gets them back.
-        lost = known if known is not None and self._stored(known) is None else None
+        lost = self._lost(arrival.sha256)
         upload = Upload(
             sha256=arrival.sha256,
             name=lost.name if lost else new_name(),
@@ -167,9 +165,9 @@ class Uploads:
         )
         # Files before the row: a row without files would answer every later upload of these bytes with a dead link.
         # Files without a row, left by a crash in between, are found by `sweep`.
-        self._blobs.put(upload.name, arrival.picture_path)
-        self._blobs.put(upload.thumb, arrival.thumb_path)
         try:
+            self._blobs.put(upload.name, arrival.picture_path)
+            self._blobs.put(upload.thumb, arrival.thumb_path)
             claimed = self._uploads.claim(upload)
         except BaseException:
             self._remove(upload)
@@ -248,6 +246,14 @@ class Uploads:
         if size_bytes is None or self._blobs.size_bytes(upload.thumb) is None:
             return None
         return Stored(upload, size_bytes)
+
+    def _lost(self, sha256: str) -> Upload | None:
+        """A row whose files are gone, say after a restore of the database alone: it gets them back."""
+        upload = self._uploads.by_sha256(sha256)
+        if upload is None or self._stored(upload) is not None:
+            return None
+        # Where `collect` takes them away, the row went before: its names must not be used again.
+        return upload if self._uploads.by_sha256(sha256) == upload else None
 
     def _remove(self, upload: Upload) -> None:
         self._blobs.remove(upload.name)
