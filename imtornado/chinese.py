@@ -84,6 +84,20 @@ CHINESE: dict[str, str] = {
     ),
     "You own this community already.": "你已经是该群的群主。",
     "This member owns {limit} communities already, more are not allowed.": "该成员已拥有 {limit} 个群，不能再多。",
+    # storage: contacts, communities, and the right to write
+    "This is not a stamp that this server gave.": "此 stamp 不是本服务器给出的。",
+    "This is yourself.": "这是你自己。",
+    "You are friends already.": "你们已经是好友。",
+    "You have blocked this user.": "你已拉黑该用户。",
+    "You cannot become friends with this user.": "无法与该用户成为好友。",
+    "This user is not among your friends.": "该用户不是你的好友。",
+    "This user is not blocked.": "该用户未被拉黑。",
+    "A community with this name exists already.": "已有同名的群。",
+    "You own {limit} communities already, more are not allowed.": "你已拥有 {limit} 个群，不能再多。",
+    "You are not a member of this community.": "你不是该群的成员。",
+    "You are silenced in this community.": "你在该群中已被禁言。",
+    "You are not friends.": "你们还不是好友。",
+    "This user does not accept messages from you.": "该用户不接收你的消息。",
     # handlers/community.py
     "Say what is to change: name, icon, cate, memo or policy.": (
         "请指明要修改的内容：name、icon、cate、memo 或 policy。"
