@@ -168,7 +168,8 @@ def test_a_second_build_of_the_same_sources_does_nothing(sources: Path, distribu
     assert "npm ci" in first
     assert "building" in first
     assert run(sys.executable, client, "build", cwd=sources) == ""
-    (sources / "web" / "src" / "main.ts").open("a").write("\nconsole.debug('changed')\n")
+    main = sources / "web" / "src" / "main.ts"
+    main.write_text(main.read_text(encoding="utf-8") + "\nconsole.debug('changed')\n", encoding="utf-8")
     changed = run(sys.executable, client, "build", cwd=sources)
     assert "building" in changed
     assert "npm ci" not in changed
