@@ -96,6 +96,7 @@ class BaseHandler(tornado.web.RequestHandler):
         self.params = Params({}, form=False)
         self.session: Session | None = None
         self._user: User | None = None
+        self.path_args = []  # Tornado sets it only once it has found the method to be known
 
     def set_default_headers(self) -> None:
         secure(self)

@@ -97,7 +97,7 @@ class OldClient:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._cookie = ""
+        self.cookie = ""
 
     def post(self, path: str, **fields: object) -> dict[str, Any]:
         """The envelope; the status is 200 whatever happened."""
@@ -106,13 +106,13 @@ class OldClient:
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "*/*",
             "Origin": f"http://127.0.0.1:{self._port}",
-            "Cookie": self._cookie,
+            "Cookie": self.cookie,
         }
         try:
             connection.request("POST", path, urllib.parse.urlencode(fields).encode(), headers)
             response = connection.getresponse()
             assert response.status == 200
-            self._cookie = (response.headers.get("Set-Cookie") or self._cookie).partition(";")[0]
+            self.cookie = (response.headers.get("Set-Cookie") or self.cookie).partition(";")[0]
             envelope: dict[str, Any] = json.loads(response.read())
         finally:
             connection.close()
