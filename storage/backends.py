@@ -45,7 +45,12 @@ def open_database(url: str) -> Database:
     """The database behind the URL of one of our own backends, as it is. Raises: BadParameter."""
     scheme, separator, path = url.partition(":///")
     if scheme == "sqlite" and separator and path:
-        return Sqlite(Path(path))
+        try:
+            return Sqlite(Path(path))
+        except OSError as error:
+            raise BadParameter(
+                "The folder of the database cannot be made: {reason}.", field="storage.url", reason=error
+            ) from error
     if scheme == "sqlite":
         raise BadParameter("Write sqlite:///data/im.db or sqlite:////var/lib/im.db.", field="storage.url")
     known = ", ".join(sorted({"sqlite", *(point.name for point in entry_points(group=GROUP))}))

@@ -12,6 +12,11 @@ class FairLock:
         self._held = False
         self._gates: deque[threading.Lock] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """Threads in the queue."""
+        return len(self._gates)
+
     def acquire(self, timeout_s: float) -> bool:
         """True when it is ours; False after `timeout_s` in the queue."""
         with self._mutex:

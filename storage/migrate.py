@@ -1,11 +1,13 @@
 """Bringing a database to the schema of this program: `imtornado migrate`, and every start.
 
-Raises: SchemaError where the database is newer than the program, or older and not to be touched.
+Raises: SchemaError where the database is newer than the program, or older and not to be touched, or where a
+migration fails; Busy.
 """
 
 import logging
 from pathlib import Path
 
+import peewee
 from playhouse.migrations import Runner
 
 from storage.transactions import Database
@@ -21,6 +23,8 @@ class SchemaError(Exception):
 
 def pending(database: Database) -> tuple[str, ...]:
     """Names of the migrations that the database lacks, in order. Raises: SchemaError for a newer database."""
+    with database.reading():
+        pass  # a database that cannot be opened is Busy, here as everywhere
     rows = _runner(database).status()
     unknown = [row.name for row in rows if row.path is None]
     if unknown:
@@ -36,7 +40,10 @@ def migrate(database: Database) -> tuple[str, ...]:
     with database.migrating():
         if not pending(database):
             return ()
-        names = tuple(_runner(database).up())
+        try:
+            names = tuple(_runner(database).up())
+        except peewee.PeeweeException as error:
+            raise SchemaError(f"The schema could not be brought up to date, nothing was changed: {error}") from error
     log.info("schema brought up to date: %s", ", ".join(names))
     return names
 

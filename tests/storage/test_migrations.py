@@ -1,0 +1,93 @@
+"""Numbered migrations: equal to the models, applied once, never backwards."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from playhouse.schema_diff import diff_models
+
+from imtornado.clock import Clock
+from storage.backends import open_database, open_store
+from storage.migrate import SchemaError, migrate, pending, require_current
+from storage.schema import MODELS
+from storage.transactions import Database
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/im.db"
+
+
+@pytest.fixture
+def database(url: str) -> Database:
+    return open_database(url)
+
+
+def test_the_migrations_make_what_the_models_say(database: Database) -> None:
+    migrate(database)
+    difference = diff_models(database.orm, MODELS)
+    assert not difference, str(difference)
+    database.close()
+
+
+def test_no_table_is_without_a_model(database: Database, tmp_path: Path) -> None:
+    migrate(database)
+    assert set(database.orm.get_tables()) == {model._meta.table_name for model in MODELS} | {"schema_migration"}
+    database.close()
+    with sqlite3.connect(tmp_path / "im.db") as connection:
+        rowless = connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'").fetchall()
+        assert {"message", "member", "contact", "file_use"} <= {name for (name,) in rowless}
+    connection.close()
+
+
+def test_migrations_are_applied_once(database: Database) -> None:
+    names = pending(database)
+    assert names[0] == "0001_initial"
+    assert migrate(database) == names
+    assert migrate(database) == pending(database) == ()
+    require_current(database)
+    database.close()
+
+
+def test_of_several_at_once_one_migrates(url: str) -> None:
+    def run(_: int) -> tuple[str, ...]:
+        database = open_database(url)
+        try:
+            return migrate(database)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(run, range(6)))
+    assert sum(bool(names) for names in done) == 1
+
+
+def test_an_old_schema_is_refused_where_it_must_not_be_touched(url: str, database: Database) -> None:
+    with pytest.raises(SchemaError, match="imtornado migrate"):
+        open_store(url, Clock(), auto_migrate=False)
+    migrate(database)
+    open_store(url, Clock(), auto_migrate=False).close()
+    database.close()
+
+
+@pytest.mark.parametrize("auto_migrate", [True, False])
+def test_a_newer_schema_is_refused_by_name(url: str, tmp_path: Path, auto_migrate: bool) -> None:
+    open_store(url, Clock()).close()
+    connection = sqlite3.connect(tmp_path / "im.db")
+    connection.execute("INSERT INTO schema_migration (name, applied) VALUES ('9001_future', '2099-01-01')")
+    connection.commit()
+    connection.close()
+    with pytest.raises(SchemaError, match=r"newer version.*9001_future"):
+        open_store(url, Clock(), auto_migrate=auto_migrate)
+
+
+def test_a_migration_that_fails_changes_nothing(url: str, tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "im.db")
+    connection.execute("CREATE TABLE message (somebody_elses TEXT)")
+    connection.commit()
+    with pytest.raises(SchemaError, match="nothing was changed"):
+        open_store(url, Clock())
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert tables <= {"message", "schema_migration"}
+    connection.close()
