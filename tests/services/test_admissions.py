@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from imtornado.drafts import Change
 from imtornado.errors import LimitReached, NotAllowed, NotFound, NotFriends
-from imtornado.records import Policy, Role, Ticket
+from imtornado.records import Kind, Policy, Role, Ticket, conversation_key
+from imtornado.services import community_rules
 from imtornado.services.accounts import token_hash
 from tests.services.world import World, at_once, open_world
 
@@ -270,6 +272,16 @@ def test_a_ticket_for_something_else_opens_no_community(world: World) -> None:
         with pytest.raises(NotFound):
             world.admissions.join_by_link(guest, purpose)
     assert world.role(community, guest) is None
+
+
+def test_a_link_opens_its_own_community_only(world: World) -> None:
+    owner, guest = world.users(2)
+    community, other = world.community(owner), world.community(owner, policy=Policy.INVITE)
+    token, _ = world.admissions.create_link(owner, community, 1)
+    rule = partial(community_rules.join, user_id=guest, memo="", link=token_hash(token))
+    with pytest.raises(NotFound):
+        world.commit(Change(key=conversation_key(Kind.COMMUNITY, 0, other), apply=rule))
+    assert world.ids(other) == [owner]
 
 
 def test_an_open_request_ends_when_its_maker_gets_in_otherwise(world: World) -> None:

@@ -173,6 +173,16 @@ def test_an_icon_is_a_picture_that_its_setter_may_use(world: World) -> None:
     assert world.communities.update(bob, community, {"icon": ""}).icon == ""
 
 
+def test_an_admin_cannot_show_the_owners_private_picture(world: World) -> None:
+    owner, admin = world.users(2)
+    community = world.community(owner, admin)
+    world.memberships.set_role(owner, community, admin, Role.ADMIN)
+    private = world.picture(owner, "private.webp")
+    with pytest.raises(NotFound):
+        world.communities.update(admin, community, {"icon": private})
+    assert world.store.uploads.visible("private.webp", admin) is None
+
+
 def test_members_see_the_icon_file(world: World) -> None:
     owner, member, stranger = world.users(3)
     community = world.community(owner, member)
