@@ -46,9 +46,9 @@ class Scene:
         (outcome,) = self.store.commit([draft])
         return outcome
 
-    def change(self, community_id: int, apply: Callable[[ConversationTx], object]) -> Changed:
-        """The change applied. Raises what it was refused with."""
-        outcome = self.outcome(change(community_id, apply))
+    def change(self, community_id: int, *steps: Callable[[ConversationTx], object]) -> Changed:
+        """The steps applied as one change. Raises what it was refused with."""
+        outcome = self.outcome(change(community_id, *steps))
         if isinstance(outcome, ImError):
             raise outcome
         assert isinstance(outcome, Changed)
@@ -56,10 +56,10 @@ class Scene:
 
     def join(self, community_id: int, user_id: int, role: Role = Role.MEMBER) -> None:
         """With the line that says so, which is the first of his window."""
-        self.change(community_id, lambda tx: (tx.enter(user_id, role), tx.say(user_id, "joined", "{}")))
+        self.change(community_id, lambda tx: tx.enter(user_id, role), lambda tx: tx.say(user_id, "joined", "{}"))
 
     def leave(self, community_id: int, user_id: int) -> None:
-        self.change(community_id, lambda tx: (tx.say(user_id, "left", "{}"), tx.depart(user_id)))
+        self.change(community_id, lambda tx: tx.say(user_id, "left", "{}"), lambda tx: tx.depart(user_id))
 
     def draft(self, sender_id: int, kind: int, dstid: int, content: str = "text", **more: Any) -> MessageDraft:
         """With a cid of its own unless one is given."""
@@ -109,7 +109,13 @@ class Scene:
         return [event.kind for event in self.store.events.after(after_id, 1000) if event.user_id == user_id]
 
 
-def change(community_id: int, apply: Callable[[ConversationTx], object]) -> Change:
+def change(community_id: int, *steps: Callable[[ConversationTx], object]) -> Change:
+    """One change of several steps, with the results of all, or that of the only one."""
+
+    def apply(tx: ConversationTx) -> object:
+        results = [step(tx) for step in steps]
+        return results if len(steps) > 1 else results[0]
+
     return Change(conversation_key(Kind.COMMUNITY, 0, community_id), apply)
 
 

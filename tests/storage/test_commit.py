@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_the_same_cid_twice_in_a_batch_is_stored_once(scene: Scene) -> None:
     assert len(scene.seen(bea, Kind.SINGLE, ada)) == 1
 
 
-BODIES = [
+BODIES: list[dict[str, Any]] = [
     {"content": "other"},
     {"url": "https://x"},
     {"pic": "https://x"},
@@ -107,7 +108,7 @@ BODIES = [
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: next(iter(body)))
 @pytest.mark.parametrize("same_batch", [True, False])
-def test_the_same_cid_with_another_body_is_refused(scene: Scene, body: dict[str, object], same_batch: bool) -> None:
+def test_the_same_cid_with_another_body_is_refused(scene: Scene, body: dict[str, Any], same_batch: bool) -> None:
     ada, bea = scene.friends()
     scene.send(ada, Kind.SINGLE, bea)
     first, other = (
@@ -229,7 +230,7 @@ def test_a_message_after_a_kick_in_the_same_batch_is_refused(scene: Scene) -> No
     before, kick, after, mine = scene.store.commit(
         [
             scene.draft(bea, Kind.COMMUNITY, room),
-            change(room, lambda tx: (tx.say(ada, "kicked", "{}"), tx.depart(bea))),
+            change(room, lambda tx: tx.say(ada, "kicked", "{}"), lambda tx: tx.depart(bea)),
             scene.draft(bea, Kind.COMMUNITY, room),
             scene.draft(ada, Kind.COMMUNITY, room),
         ]

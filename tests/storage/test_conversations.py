@@ -1,5 +1,7 @@
 """What one member sees: lists, unread, windows, history."""
 
+from collections.abc import Callable
+
 import pytest
 
 from imtornado.errors import NotFound
@@ -70,7 +72,7 @@ def test_everything_that_moves_a_conversation_brings_it_into_changed(scene: Scen
     scene.send(ada, Kind.SINGLE, bea)
     scene.send(bea, Kind.COMMUNITY, room)
     single, group = (Kind.SINGLE, bea), (Kind.COMMUNITY, room)
-    moves = [
+    moves: list[tuple[Callable[[], object], tuple[int, int]]] = [
         (lambda: scene.send(bea, Kind.SINGLE, ada), single),
         (lambda: scene.read(ada, Kind.SINGLE, bea, 2), single),
         (lambda: scene.read(bea, Kind.SINGLE, ada, 1), single),  # peer_read
@@ -148,7 +150,7 @@ def test_unread_counts_from_joining_to_leaving(scene: Scene) -> None:
     room = scene.community(ada)
     for _ in range(5):
         scene.send(ada, Kind.COMMUNITY, room)
-    scene.change(room, lambda tx: (tx.enter(bea, Role.MEMBER), tx.say(ada, "added", "{}")))
+    scene.change(room, lambda tx: tx.enter(bea, Role.MEMBER), lambda tx: tx.say(ada, "added", "{}"))
     assert scene.shown(bea, Kind.COMMUNITY, room).unread == 1
     scene.send(ada, Kind.COMMUNITY, room)
     scene.change(room, lambda tx: tx.depart(bea))
