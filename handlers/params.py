@@ -26,6 +26,11 @@ class Params:
         self._values = values  # {name: JSON value}, of a form {name: tuple of texts}
         self._form = form
 
+    @property
+    def is_form(self) -> bool:
+        """True when the values came as texts."""
+        return self._form
+
     @classmethod
     def of_json(cls, body: bytes) -> "Params":
         """Raises: MalformedBody unless `body` is one JSON object in UTF-8; BadParameter for a lone surrogate."""

@@ -17,6 +17,7 @@ from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
+from imtornado.passwords import Passwords
 from imtornado.services.accounts import Accounts
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
@@ -56,7 +57,9 @@ class Server:
             clock=store.clock,
             throttle=Throttle(config.security),
             metrics=self.metrics,
+            passwords=Passwords(config.accounts.bcrypt_rounds),
             check_storage=store.check,
+            is_draining=lambda: self.live.draining,
             accounts=Accounts(store, config, store.clock),
             contacts=Contacts(store, config),
             communities=Communities(store, config, commit),
@@ -99,6 +102,8 @@ class Server:
         gauge("writer_queue", "Drafts that wait for their commit", lambda: live.writer.queued)
         gauge("database_calls", "Calls handed to the database threads", lambda: self.workers.database.waiting)
         gauge("password_calls", "Calls handed to the password threads", lambda: self.workers.passwords.waiting)
+        counter("sockets_opened", "Chat sockets opened", lambda: live.registry.opened)
+        counter("sockets_closed", "Chat sockets closed", lambda: live.registry.closed)
         counter("batches", "Transactions of the writer", lambda: live.writer.batches)
         counter("drafts", "Drafts committed", lambda: live.writer.drafts)
         counter("messages", "Messages fanned out", lambda: live.delivery.messages)
@@ -107,7 +112,7 @@ class Server:
 
 def serve(config: Config) -> None:
     """Runs a server until SIGTERM or SIGINT."""
-    logs.configure(config.log)
+    logs.set_up(config.log.level, as_json=config.log.json)
     try:
         import uvloop
     except ImportError:

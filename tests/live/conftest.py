@@ -1,0 +1,36 @@
+"""One server for all tests of a module: they share nothing but it, each makes people of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fixtures.server import Server
+from tests.people import Person
+
+
+@pytest.fixture(scope="module")
+def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"), ("contacts.confirm=no", "security.throttle=no"))
+    try:
+        yield server
+        status = server.stop()
+    finally:
+        server.close()
+    assert not server.failures(), "\n".join(server.failures())
+    assert status == 0
+
+
+@pytest.fixture
+def alice(chat_server: Server) -> Person:
+    return Person(chat_server.port, "Alice")
+
+
+@pytest.fixture
+def bob(chat_server: Server) -> Person:
+    return Person(chat_server.port, "Bob")
+
+
+@pytest.fixture
+def friends(alice: Person, bob: Person) -> tuple[Person, Person]:
+    alice.call("/contact/addfriend", dstid=bob.user_id)
+    return alice, bob
