@@ -25,6 +25,7 @@ PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",  # a commit is on the disk before it returns: ACK stands on this
     "foreign_keys": 1,
+    "secure_delete": 1,  # recalled text does not lie on in free space; a build's default is not a promise
     "cache_size": -32_000,
     "temp_store": "memory",
     "wal_autocheckpoint": 16_000,  # pages; the more there are, the more often one page is written once for many commits

@@ -58,7 +58,7 @@ def test_an_invitation_is_used_up_with_the_account(store: Store) -> None:
     token = b"t" * 32
     store.tickets.create(token, Ticket(REGISTRATION, 0, 0, store.clock.now_ms() + 60_000))
     calls = [lambda n=n: store.users.create(NewUser(str(n), "hash", "name"), token) for n in range(6)]
-    assert errors(at_once(calls)) == [NotFound] * 5  # type: ignore[arg-type]
+    assert errors(at_once(calls)) == [NotFound] * 5
     assert store.users.count() == 1
 
 
