@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from functools import cache
 
 from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
-from imtornado.errors import Busy, CidConflict, Conflict, ImError, Internal, NotFound
+from imtornado.errors import Busy, Conflict, ImError, Internal, NotFound
 from imtornado.records import Kind, Message
 from storage.conversation_tx import SqlConversationTx
 from storage.locked import LockedConversation, PendingRows, lock
 from storage.refusals import files_of, needs_look, no_place, refusal
+from storage.repeats import body_of, other_body, outcome_of_stored
 from storage.transactions import LIST_LIMIT, Transactions, Tx
 
 log = logging.getLogger(__name__)
@@ -25,10 +26,6 @@ KEYS_KEPT = 100_000  # about 15 MB of {key: conversation_id}
 _SEND = (
     "UPDATE member SET sent_seq = ? WHERE user_id = ? AND conversation_id = ? AND may_send = 1 AND left_seq IS NULL"
     " AND silenced_until_ms <= ? AND EXISTS (SELECT 1 FROM user WHERE id = ? AND disabled_at_ms = 0)"
-)
-_STORED = (
-    "SELECT id, created_at_ms, media, content, url, pic, memo, amount, reply_seq, edited_at_ms, gone FROM message"
-    " WHERE conversation_id = ? AND seq = ?"
 )
 
 
@@ -183,7 +180,7 @@ class _Batch:
             draft = drafts[place]
             if type(draft) is MessageDraft:
                 if stored and (hit := stored.get((draft.sender_id, draft.cid))):
-                    self._outcomes[place] = self._outcome_of_stored(draft, conversation.conversation_id, hit)
+                    self._outcomes[place] = outcome_of_stored(self._tx, draft, conversation.conversation_id, hit)
                     continue
                 if (draft.reply_seq or draft.url or draft.pic) and needs_look(draft):
                     looked = files_of(self._tx, draft, conversation)
@@ -303,16 +300,6 @@ class _Batch:
         conversation.last_seq, conversation.changed = before[:2]
         del tx.told[before[2] :]
 
-    def _outcome_of_stored(self, draft: MessageDraft, conversation_id: int, hit: tuple[int, int]) -> Outcome:
-        """For a cid that was stored before this batch."""
-        row = self._tx.one(_STORED, *hit)
-        if row is None or hit[0] != conversation_id:
-            return _other_body()
-        message_id, created_at_ms, *body, edited_at_ms, gone = row
-        if not gone and body != _body(draft) and not (edited_at_ms and _same_but_text(body, _body(draft))):
-            return _other_body()
-        return Stored(message_id, hit[1], created_at_ms, True)
-
     def _outcome_of_repeat(self, place: int, first: int) -> Outcome:
         """For a cid that came earlier in this batch."""
         draft, earlier, outcome = self._drafts[place], self._drafts[first], self._outcomes[first]
@@ -320,9 +307,9 @@ class _Batch:
             raise TypeError("only messages are folded")
         hit = self._stored.get((draft.sender_id, draft.cid))
         if hit is not None:
-            return self._outcome_of_stored(draft, self._conversation_ids[place], hit)
-        if (draft.kind, draft.dstid, _body(draft)) != (earlier.kind, earlier.dstid, _body(earlier)):
-            return _other_body()
+            return outcome_of_stored(self._tx, draft, self._conversation_ids[place], hit)
+        if (draft.kind, draft.dstid, body_of(draft)) != (earlier.kind, earlier.dstid, body_of(earlier)):
+            return other_body()
         if isinstance(outcome, Stored):
             return Stored(outcome.message_id, outcome.seq, outcome.created_at_ms, True)
         return outcome
@@ -332,16 +319,3 @@ class _Batch:
 def _cid_query(count: int) -> str:
     places = ",".join("?" * count)
     return f"SELECT cid, conversation_id, seq FROM message WHERE sender_id = ? AND cid IN ({places})"
-
-
-def _body(draft: MessageDraft) -> list[object]:
-    return [draft.media, draft.content, draft.url, draft.pic, draft.memo, draft.amount, draft.reply_seq]
-
-
-def _same_but_text(stored: list[object], sent: list[object]) -> bool:
-    """An edited message is still the one that its sender repeats."""
-    return [stored[0], *stored[2:]] == [sent[0], *sent[2:]]
-
-
-def _other_body() -> CidConflict:
-    return CidConflict("Another message was sent with this cid.", field="cid")
