@@ -37,13 +37,12 @@ from imtornado.services.throttle import Throttle
 from imtornado.workers import Workers
 
 if TYPE_CHECKING:
-    from imtornado.services.uploads import Uploads
-
     from imtornado.live.hub import Live
     from imtornado.services.accounts import Accounts
     from imtornado.services.communities import Communities
     from imtornado.services.contacts import Contacts
     from imtornado.services.messages import Messages
+    from imtornado.services.uploads import Uploads
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")

@@ -6,8 +6,9 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
-from handlers import account, attach, community, contact, membership, ops
+from handlers import account, attach, community, contact, membership, message, ops
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
+from handlers.chat import ChatHandler
 from handlers.pages import page_routes
 from imtornado.log import ignore_request, log_request
 from imtornado.paths import bundled
@@ -54,6 +55,10 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
     ("/attach/upload", attach.Upload),
     ("/attach/probe", attach.Probe),
     (r"/resource/(.*)", attach.Resource),
+    ("/message/send", message.Send),
+    ("/message/conversations", message.Conversations),
+    ("/message/history", message.History),
+    ("/message/read", message.MarkRead),
     ("/healthz", ops.HealthHandler),
     ("/readyz", ops.ReadyHandler),
     ("/metrics", ops.MetricsHandler),
@@ -64,6 +69,7 @@ def routes(context: Context) -> list[URLSpec]:
     """Every route of the server."""
     return [
         *(URLSpec(path, handler, {"context": context}) for path, handler in TABLE),
+        URLSpec("/chat", ChatHandler, {"context": context}),
         *(URLSpec(path, handler, arguments) for path, handler, arguments in page_routes(context)),
     ]
 

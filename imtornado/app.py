@@ -8,7 +8,6 @@ import ssl
 
 import tornado.httpserver
 import tornado.netutil
-from storage.backends import open_store
 
 from handlers.base import Context
 from handlers.routes import Application
@@ -25,6 +24,7 @@ from imtornado.services.messages import Messages
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
 from imtornado.workers import Workers
+from storage.backends import open_store
 from storage.store import Store
 
 log = logging.getLogger(__name__)

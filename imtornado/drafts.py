@@ -135,7 +135,7 @@ class ConversationTx(Protocol):
 
 
 class Change(msgspec.Struct):
-    """Any change of a conversation but a message or a read mark: `apply` is run, and run again when a batch is retried."""
+    """Any change of a conversation but a message or a read mark. `apply` is run again when a batch is retried."""
 
     key: str
     apply: Callable[[ConversationTx], object]

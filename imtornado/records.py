@@ -180,7 +180,7 @@ class HistoryPage(Record, frozen=True):
 
 
 class Conversation(Record, frozen=True):
-    """A conversation as one member sees it; `peer_read` is None in a community, `last` None where nothing is visible."""
+    """A conversation as one member sees it: `peer_read` None in a community, `last` None if nothing is visible."""
 
     kind: Kind
     dstid: int
@@ -202,7 +202,7 @@ class Conversation(Record, frozen=True):
 
 
 class Event(Record, frozen=True):
-    """A change of a relation, session, profile or community, for one user (`user_id`) or for all members of a community.
+    """A change of a relation, session, profile or community: for one user, or for all members of a community.
 
     `data` is JSON with wire names. Idempotent; kept a day.
     """

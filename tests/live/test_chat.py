@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.server import ROOT, StartServer
-from tests.people import PASSWORD, Failure, Person
+from tests.people import PASSWORD, Failure, Person, call
 from tests.raw_client import PING, PONG, Closed, RawClient, frame
 
 Friends = tuple[Person, Person]
@@ -246,7 +246,7 @@ def test_a_session_that_ends_takes_its_sockets_with_it(alice: Person, how: str) 
     kept = alice.connect()
     began = time.monotonic()
     if how == "logout":
-        Session(alice.port, token).call("/user/logout")
+        call(alice.port, "/user/logout", token=token)
     elif how == "revoke":
         alice.call("/user/revoke", id=next(row["id"] for row in alice.rows("/user/sessions") if not row["current"]))
     else:
@@ -254,19 +254,10 @@ def test_a_session_that_ends_takes_its_sockets_with_it(alice: Person, how: str) 
     assert other.closed_with() == 4500
     assert time.monotonic() - began < 1.0
     with pytest.raises(Failure) as failure:
-        Session(alice.port, token).call("/user/me")
+        call(alice.port, "/user/me", token=token)
     assert failure.value.code == 40101
     kept.send({"cmd": 0, "rid": "kept"})
     assert kept.until(cmd=0)["rid"] == "kept"
-
-
-class Session:
-    """A bare token."""
-
-    def __init__(self, port: int, token: str) -> None:
-        self.port, self.token = port, token
-
-    call = Person.call
 
 
 def test_presence_goes_only_to_whoever_may_see_it(friends: Friends) -> None:
@@ -341,11 +332,10 @@ def test_sigterm_sends_the_sockets_away_with_nothing_lost(start_server: StartSer
     assert client.until(cmd=1)["seq"] == 1
     assert server.stop() == 0
     acked = 1
-    try:
+    with pytest.raises(Closed) as closed:
         while True:
             acked += client.until(cmd=1)["cmd"]
-    except Closed as closed:
-        assert closed.code == 4001
+    assert closed.value.code == 4001
     server.restart()
     history = alice.rows("/message/history", kind=10, dstid=alice.user_id, limit=200)
     stored = [row["content"] for row in history]
