@@ -186,6 +186,7 @@ class Resource(BaseHandler):
     """A stored file, to whoever may see one of its uses now."""
 
     access = Access.SESSION
+    counted_as = "/resource/"
 
     async def get(self, name: str) -> None:
         served = await self.call(self.context.uploads.view, self.user_id, name)

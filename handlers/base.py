@@ -88,6 +88,7 @@ class BaseHandler(tornado.web.RequestHandler):
     """
 
     access: ClassVar[Access]
+    counted_as: ClassVar[str] = ""  # label in the metrics, where the path is up to the caller
 
     def initialize(self, context: Context) -> None:
         self.context = context
@@ -95,7 +96,6 @@ class BaseHandler(tornado.web.RequestHandler):
         self.params = Params({}, form=False)
         self.session: Session | None = None
         self._user: User | None = None
-        self.path_args = []  # Tornado sets it only once it has found the method to be known
 
     def set_default_headers(self) -> None:
         secure(self)
@@ -183,7 +183,8 @@ class BaseHandler(tornado.web.RequestHandler):
             log.error("%s %r failed", method, path, exc_info=(typ, value, tb))
 
     def on_finish(self) -> None:
-        self.context.metrics.answered(self.request.path, self.path_args, self.get_status(), self.request.request_time())
+        route = self.counted_as or self.request.path
+        self.context.metrics.answered(route, self.get_status(), self.request.request_time())
 
     def compute_etag(self) -> str | None:
         """None: an answer that must not be stored needs no tag."""
@@ -239,6 +240,7 @@ class UnknownHandler(BaseHandler):
     """Any address that no route knows."""
 
     access = Access.PUBLIC
+    counted_as = "unknown"
 
     async def prepare(self) -> None:
         caller.require_known_host(self.request, self.context.config.server)
@@ -257,6 +259,7 @@ class OversizedHandler(BaseHandler):
     """Stands in for the called route when the body is announced as too large: refused before it is read."""
 
     access = Access.PUBLIC
+    counted_as = "oversized"
 
     async def prepare(self) -> None:
         # Tornado would follow our answer with a 400 of its own; the connection closes either way.

@@ -105,6 +105,7 @@ class AssetHandler(BaseHandler, tornado.web.StaticFileHandler):
     """The built client's files. A name with a hash in it never changes its content."""
 
     access = Access.PUBLIC
+    counted_as = "/asset/"
 
     def initialize(self, context: Context, path: str = "") -> None:  # type: ignore[override]
         BaseHandler.initialize(self, context)

@@ -9,7 +9,7 @@ import ssl
 import tornado.httpserver
 import tornado.netutil
 
-from handlers.base import Context
+from handlers.base import BODY_LIMIT_BYTES, Context
 from handlers.routes import Application
 from imtornado import log as logs
 from imtornado.clock import Clock
@@ -70,6 +70,7 @@ class Server:
         self.http = tornado.httpserver.HTTPServer(
             Application(self.context),
             ssl_options=_tls(config),
+            max_body_size=BODY_LIMIT_BYTES,  # uploads raise it for themselves
             max_header_size=HEADER_BYTES,
             idle_connection_timeout=HEADER_WAIT_S,
             body_timeout=BODY_WAIT_S,

@@ -1,20 +1,21 @@
 """The settings: every key with its type, default and meaning, and where values come from.
 
 Order: defaults < file < environment `IMTORNADO_SECTION_KEY` < `--set section.key=value`. All problems are
-reported at once, each with its section and key. `config.example.ini` is held equal to this module by a test.
+reported at once, each with its section and key. `config.example.ini` is what `example()` gives, held so by a test.
 """
 
 import configparser
+import ipaddress
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-Port = Annotated[int, Meta(ge=0, le=65535, description="")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Words = tuple[str, ...]
@@ -29,13 +30,19 @@ class Server(msgspec.Struct, frozen=True):
 
     host: Annotated[str, _doc("address to listen on; 0.0.0.0 lets the network in")] = "127.0.0.1"
     port: Annotated[Port, _doc("0 picks a free one and prints it")] = 8081
-    hosts: Annotated[Words, _doc("names, separated by spaces, under which browsers may call; IP addresses and localhost always work")] = ()
-    trusted_proxies: Annotated[Words, _doc("addresses of reverse proxies whose X-Forwarded-For and -Proto are believed")] = ()
+    hosts: Annotated[
+        Words, _doc("names, separated by spaces, under which browsers may call; IP addresses and localhost always work")
+    ] = ()
+    trusted_proxies: Annotated[
+        Words, _doc("addresses of reverse proxies whose X-Forwarded-For and -Proto are believed")
+    ] = ()
     fast_transport: Annotated[bool, _doc("hand sockets to the event loop's own transport after the upgrade")] = False
     tls_cert: Annotated[str, _doc("PEM file with the certificate chain; empty: plain HTTP")] = ""
     tls_key: Annotated[str, _doc("PEM file with the private key")] = ""
     heartbeat_s: Annotated[Positive, _doc("a silent socket is pinged after this, gone after twice this")] = 25
-    outbox_bytes: Annotated[Positive, _doc("most bytes waiting for one socket; a slower reader is closed with 4000")] = 524288
+    outbox_bytes: Annotated[
+        Positive, _doc("most bytes waiting for one socket; a slower reader is closed with 4000")
+    ] = 524288
     max_sockets: Annotated[Positive, _doc("open chat sockets of the whole process")] = 18000
     max_sockets_user: Annotated[Positive, _doc("open chat sockets of one user")] = 20
     drain_notice_s: Annotated[Count, _doc("seconds between /readyz saying 503 and the listener closing at SIGTERM")] = 0
@@ -45,9 +52,13 @@ class Server(msgspec.Struct, frozen=True):
 class Storage(msgspec.Struct, frozen=True):
     """[storage]"""
 
-    url: Annotated[str, _doc("sqlite:///data/im.db (relative), sqlite:////var/lib/im.db or mysql://user:password@host:3306/im")] = "sqlite:///data/im.db"
+    url: Annotated[
+        str, _doc("sqlite:///data/im.db (relative), sqlite:////var/lib/im.db or mysql://user:password@host:3306/im")
+    ] = "sqlite:///data/im.db"
     auto_migrate: Annotated[bool, _doc("bring the schema up to date at start")] = True
-    threads: Annotated[Positive, _doc("threads, each with a connection of its own, for everything but the message writer")] = 4
+    threads: Annotated[
+        Positive, _doc("threads, each with a connection of its own, for everything but the message writer")
+    ] = 4
     queue: Annotated[Positive, _doc("calls that may wait for those threads; more are told to come back")] = 256
     unsafe_durability: Annotated[bool, _doc("start although the database may lose what it has committed")] = False
 
@@ -55,7 +66,10 @@ class Storage(msgspec.Struct, frozen=True):
 class Accounts(msgspec.Struct, frozen=True):
     """[accounts]"""
 
-    registration: Annotated[Literal["open", "invite", "closed"], _doc("who may register; the first account always may, and is administrator")] = "open"
+    registration: Annotated[
+        Literal["open", "invite", "closed"],
+        _doc("who may register; the first account always may, and is administrator"),
+    ] = "open"
     bcrypt_rounds: Annotated[int, Meta(ge=4, le=16), _doc("cost of a password hash; each step doubles it")] = 12
     session_days: Annotated[Positive, _doc("days until a log-in must be repeated")] = 90
     password_threads: Annotated[Positive, _doc("threads for password hashes")] = 1
@@ -77,12 +91,16 @@ class Communities(msgspec.Struct, frozen=True):
 class Messages(msgspec.Struct, frozen=True):
     """[messages]"""
 
-    max_content_bytes: Annotated[int, Meta(ge=1, le=60_000), _doc("longest text of a message, in bytes of UTF-8")] = 60_000
+    max_content_bytes: Annotated[int, Meta(ge=1, le=60_000), _doc("longest text of a message, in bytes of UTF-8")] = (
+        60_000
+    )
     recall_s: Annotated[Count, _doc("seconds in which a sender may recall or edit")] = 120
     unacked: Annotated[int, Meta(ge=1, le=1024), _doc("messages that a socket may have waiting for their ACK")] = 64
     queue: Annotated[Positive, _doc("messages that may wait for the writer")] = 20_000
     queue_bytes: Annotated[Positive, _doc("bytes of messages that may wait for the writer")] = 67_108_864
-    busy_after_ms: Annotated[int, Meta(ge=100, le=2000), _doc("a message without outcome for so long is answered with 50301")] = 1500
+    busy_after_ms: Annotated[
+        int, Meta(ge=100, le=2000), _doc("a message without outcome for so long is answered with 50301")
+    ] = 1500
 
 
 class Uploads(msgspec.Struct, frozen=True):
@@ -90,7 +108,9 @@ class Uploads(msgspec.Struct, frozen=True):
 
     folder: Annotated[str, _doc("where uploaded files live")] = "resource"
     max_bytes: Annotated[Positive, _doc("largest picture")] = 10_485_760
-    max_pixels: Annotated[Positive, _doc("largest picture in pixels, all frames together counted four times that")] = 25_000_000
+    max_pixels: Annotated[Positive, _doc("largest picture in pixels, all frames together counted four times that")] = (
+        25_000_000
+    )
     user_bytes: Annotated[Positive, _doc("bytes one user may upload a day")] = 209_715_200
     workers: Annotated[Positive, _doc("processes that decode and encode pictures")] = 1
     instant: Annotated[bool, _doc("answer at once when a file's hash is known")] = True
@@ -100,7 +120,9 @@ class Security(msgspec.Struct, frozen=True):
     """[security]"""
 
     throttle: Annotated[bool, _doc("rate and flood limits; no is for load tests only")] = True
-    logins_per_minute: Annotated[Positive, _doc("log-in tries for one mobile, and three times that for one address")] = 10
+    logins_per_minute: Annotated[
+        Positive, _doc("log-in tries for one mobile, and three times that for one address")
+    ] = 10
     registrations_per_hour: Annotated[Positive, _doc("new accounts from one address")] = 30
     lookups_per_minute: Annotated[Positive, _doc("look-ups of people by mobile or id, a session")] = 60
     messages_per_minute: Annotated[Positive, _doc("messages of one socket, with a burst of the same size")] = 600
@@ -141,10 +163,8 @@ def sections() -> dict[str, type[msgspec.Struct]]:
     return get_type_hints(Config)
 
 
-def load(
-    file: Path | None = None, environment: Mapping[str, str] = os.environ, settings: Sequence[str] = ()
-) -> Config:
-    """The settings from all sources; `settings` are "section.key=value". Raises: ConfigError with every problem found."""
+def load(file: Path | None = None, environment: Mapping[str, str] = os.environ, settings: Sequence[str] = ()) -> Config:
+    """The settings from all sources; `settings` are "section.key=value". Raises: ConfigError with all problems."""
     problems: list[str] = []
     values: dict[str, dict[str, str]] = {name: {} for name in sections()}
     for source, section, key, value in (
@@ -162,9 +182,56 @@ def load(
     if problems:
         raise ConfigError(problems)
     config = msgspec.convert(built, Config, from_attributes=True)
-    if bool(config.server.tls_cert) != bool(config.server.tls_key):
-        raise ConfigError(["server.tls_cert and server.tls_key belong together: set both or neither"])
+    problems = list(_contradictions(config))
+    if problems:
+        raise ConfigError(problems)
     return config
+
+
+def example() -> str:
+    """The text of config.example.ini: every key with what it does and its default."""
+    lines = [
+        "# Settings of imtornado. Every line here states the default: keep only what you change.",
+        "# Copy this file to config.ini in the folder in which the server is started, or name it: --config FILE.",
+        "# Each key can also be set by the environment, IMTORNADO_SERVER_PORT=8082, or by --set server.port=8082.",
+    ]
+    for name, kind in sections().items():
+        lines += ["", f"[{name}]"]
+        for field in msgspec.structs.fields(kind):
+            lines += [f"# {_meaning(kind, field.name)}", f"{field.name} = {_written(field.default)}".rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def _meaning(kind: type[msgspec.Struct], key: str) -> str:
+    """The description of the key, and what may be written where that does not go without saying."""
+    hint = get_type_hints(kind, include_extras=True)[key]
+    descriptions = [meta.description for meta in hint.__metadata__ if meta.description]
+    choices = get_args(hint.__origin__) if get_origin(hint.__origin__) is Literal else ()
+    return "; ".join([*descriptions, *([f"one of: {', '.join(choices)}"] if choices else [])])
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """What is wrong although each value alone has the right form."""
+    server = config.server
+    if bool(server.tls_cert) != bool(server.tls_key):
+        yield "server.tls_cert and server.tls_key belong together: set both or neither"
+    for key, file in (("tls_cert", server.tls_cert), ("tls_key", server.tls_key)):
+        if file and not Path(file).is_file():
+            yield f"server.{key} = {file!r}: there is no such file"
+    for proxy in server.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            yield f"server.trusted_proxies: {proxy!r} is neither an IP address nor a network like 10.0.0.0/8"
+    for host in server.hosts:
+        if "/" in host or "*" in host:
+            yield f"server.hosts: {host!r} is not a host name; write chat.example.org, without https:// and paths"
 
 
 def _keys(section: str) -> str:
@@ -185,7 +252,7 @@ def _from_file(file: Path | None, problems: list[str]) -> list[tuple[str, str, s
 
 
 def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
-    """IMTORNADO_SECTION_KEY of known sections; other names with the prefix (IMTORNADO_REQUIRE_…) are not ours to judge."""
+    """IMTORNADO_SECTION_KEY of known sections; other names with the prefix are not ours to judge."""
     found = []
     for name, value in environment.items():
         match = re.fullmatch(r"IMTORNADO_([A-Z0-9]+)_([A-Z0-9_]+)", name)
@@ -212,9 +279,21 @@ def _build(section: str, given: dict[str, str], problems: list[str]) -> msgspec.
         hint = get_type_hints(kind, include_extras=True)[key]
         try:
             good[key] = msgspec.convert(_parsed(text, get_type_hints(kind)[key]), hint, strict=False)
-        except msgspec.ValidationError as error:
-            problems.append(f"{section}.{key} = {text!r}: {error}")
+        except msgspec.ValidationError:
+            problems.append(f"{section}.{key} = {text!r}: {_expected(hint)}")
     return kind(**good)
+
+
+def _expected(hint: Any) -> str:
+    """What to write instead, in words."""
+    if get_origin(hint.__origin__) is Literal:
+        return f"write one of {', '.join(get_args(hint.__origin__))}"
+    if hint.__origin__ is bool:
+        return "write yes or no"
+    bounds = [meta for meta in hint.__metadata__ if meta.ge is not None]
+    if bounds and bounds[0].le is not None:
+        return f"write a whole number from {bounds[0].ge} to {bounds[0].le}"
+    return f"write a whole number, at least {bounds[0].ge}" if bounds else "this cannot be used"
 
 
 def _parsed(text: str, hint: object) -> object:

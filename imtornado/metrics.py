@@ -1,6 +1,6 @@
 """Counters for Prometheus: what the HTTP side measures, and gauges that are read from the objects at each scrape."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -25,11 +25,8 @@ class Metrics:
             registry=self._registry,
         )
 
-    def answered(self, path: str, path_args: Sequence[str], status: int, seconds: float) -> None:
-        """Counts an answer. The label is the route, not the path, so that callers cannot make up labels."""
-        route = "other" if status in (404, 405) else path
-        if path_args and route != "other":
-            route = "/" + path.split("/", 2)[1] + "/…"
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Counts an answer of a route of ours: callers must not make up labels."""
         self._requests.labels(route, str(status)).observe(seconds)
 
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:

@@ -102,6 +102,9 @@ class Users(Protocol):
     def set_disabled(self, user_id: int, disabled: bool) -> None:
         """Disabling ends all sessions too. Event: account.disabled. Raises: NotFound."""
 
+    def set_admin(self, user_id: int, is_admin: bool) -> None:
+        """Event: profile.updated. Raises: NotFound."""
+
     def shared(self, user_id: int, other_ids: Sequence[int]) -> frozenset[int]:
         """Those of `other_ids` who are friends or fellow members of a community (whose presence he may see)."""
 

@@ -101,6 +101,12 @@ class SqlUsers:
                 _end_sessions(tx, user_id, 0)
                 tx.tell(user_id, "account.disabled")
 
+    def set_admin(self, user_id: int, is_admin: bool) -> None:
+        with self._transactions.write() as tx:
+            if not tx.change("UPDATE user SET is_admin = ? WHERE id = ?", int(is_admin), user_id):
+                raise NotFound("There is no such user.")
+            tx.tell(user_id, "profile.updated", userid=user_id)
+
     def shared(self, user_id: int, other_ids: Sequence[int]) -> frozenset[int]:
         with self._transactions.read() as tx:
             friends = tx.among(

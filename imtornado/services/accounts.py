@@ -71,6 +71,11 @@ def require_mobile(mobile: str, field: str = "mobile") -> str:
     return mobile
 
 
+def random_nickname() -> str:
+    """For somebody who gave none; says nothing of the mobile."""
+    return f"user-{secrets.token_hex(3)}"
+
+
 class Accounts:
     """Every method runs on a database thread. Raises, everywhere: Busy."""
 
@@ -104,7 +109,7 @@ class Accounts:
         new = NewUser(
             mobile=registration.mobile,
             password_hash=password_hash,
-            nickname=registration.nickname or f"user-{secrets.token_hex(3)}",
+            nickname=registration.nickname or random_nickname(),
             avatar=_picture(registration.avatar),
             sex=registration.sex,
             memo=registration.memo,

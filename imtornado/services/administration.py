@@ -35,6 +35,10 @@ class Administration:
         """Disabling ends all sessions of the user. Raises: NotFound."""
         self._store.users.set_disabled(user_id, disabled)
 
+    def set_admin(self, user_id: int, *, is_admin: bool) -> None:
+        """Raises: NotFound."""
+        self._store.users.set_admin(user_id, is_admin)
+
     def password_link(self, user_id: int, hours: int) -> str:
         """The path of a page on which the user sets a new password, once; earlier links of his end."""
         self._store.tickets.revoke(PASSWORD, user_id)
