@@ -151,6 +151,10 @@ class RawClient:
     def close(self) -> None:
         self.socket.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "socket"):
+            self.socket.close()  # a test may just drop it
+
     def __enter__(self) -> "RawClient":
         return self
 
