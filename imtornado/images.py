@@ -203,7 +203,7 @@ def _coloured(image: Image.Image, side: int) -> Image.Image:
         image = image.convert("I").point(lambda grey: grey * (1 / 257)).convert("L")
     if image.mode == "CMYK":
         image = _resized(image, side)
-        return _fresh(_in_srgb(image, profile, b"CMYK") or image.convert("RGB"))
+        return _in_srgb(image, profile, b"CMYK") or image.convert("RGB")
     transparent = image.has_transparency_data
     image = _without_full_alpha(_resized(image.convert("RGBA" if transparent else "RGB"), side))
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
@@ -211,7 +211,7 @@ def _coloured(image: Image.Image, side: int) -> Image.Image:
     colours = _in_srgb(colours, profile, b"RGB ") or colours
     if alpha is not None:
         colours.putalpha(alpha)
-    return _fresh(colours)
+    return colours
 
 
 def _without_full_alpha(image: Image.Image) -> Image.Image:
@@ -257,13 +257,6 @@ def _resized(image: Image.Image, side: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
-def _fresh(image: Image.Image) -> Image.Image:
-    """The pixels on a canvas of their own: `info`, which savers write out again, stays behind."""
-    canvas = Image.new(image.mode, image.size)
-    canvas.paste(image)
-    return canvas
-
-
 def _thumbnail(still: Image.Image) -> bytes:
     for side, quality in THUMB_STEPS:
         data = _saved(_resized(still, side), "WEBP", quality=quality, method=4)
@@ -286,6 +279,9 @@ def _placeholder(still: Image.Image) -> str:
 
 
 def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The pixels on a canvas of their own: `info`, which savers write out again, stays behind."""
+    canvas = Image.new(image.mode, image.size)
+    canvas.paste(image)
     file = io.BytesIO()
-    _fresh(image).save(file, kind, **options)
+    canvas.save(file, kind, **options)
     return file.getvalue()

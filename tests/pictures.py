@@ -125,9 +125,14 @@ def srgb_profile() -> bytes:
 
 
 def phone_file(kind: str, orientation: int) -> bytes:
-    """An upright `quarters` as a phone stores it, with everything that gives its owner away; `kind` as Pillow's."""
+    """An upright `quarters` as a phone stores it, with everything that gives its owner away; `kind` as Pillow's.
+
+    Every second one has a colour profile: applying it makes a new picture, which alone would hide what is left in.
+    """
     image = turned(quarters(), orientation)
-    everything: dict[str, object] = {"exif": exif(orientation), "icc_profile": srgb_profile()}
+    everything: dict[str, object] = {"exif": exif(orientation)}
+    if orientation % 2 == 0:
+        everything["icc_profile"] = srgb_profile()
     if kind == "PNG":
         texts = PngImagePlugin.PngInfo()
         texts.add_text("Comment", HOSTILE.decode("latin-1"))
