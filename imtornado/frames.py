@@ -124,12 +124,12 @@ def check_message(frame: Frame, max_content_bytes: int) -> None:
 def _check_rest(frame: Frame) -> None:
     for field, text, limit in (("url", frame.url, 1024), ("pic", frame.pic, 1024), ("memo", frame.memo, 1000)):
         if len(text) > limit:
-            raise BadParameter("{field} is longer than {limit} characters.", field=field, limit=limit)
+            raise BadParameter("{name} is longer than {limit} characters.", field=field, name=field, limit=limit)
         if "\0" in text:
             raise BadParameter("Texts must not hold NUL.", field=field)
     for field, number in (("amount", frame.amount), ("reply", frame.reply)):
         if not 0 <= number <= MAX_ID:
-            raise BadParameter("{field} must be a number from 0 to 2**53 - 1.", field=field)
+            raise BadParameter("{name} must be a number from 0 to 2**53 - 1.", field=field, name=field)
     if len(frame.mention) > MENTIONS or not all(0 < user_id <= MAX_ID for user_id in frame.mention):
         raise BadParameter("mention holds at most {limit} ids of users.", field="mention", limit=MENTIONS)
     if frame.file is not None:

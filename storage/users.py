@@ -98,8 +98,8 @@ class SqlUsers:
             if not tx.change("UPDATE user SET disabled_at_ms = ? WHERE id = ?", tx.now_ms if disabled else 0, user_id):
                 raise NotFound("There is no such user.")
             if disabled:
+                tx.tell(user_id, "account.disabled")  # first: an open socket is to hear why it ends
                 _end_sessions(tx, user_id, 0)
-                tx.tell(user_id, "account.disabled")
 
     def set_admin(self, user_id: int, is_admin: bool) -> None:
         with self._transactions.write() as tx:
