@@ -46,6 +46,7 @@ class Server:
             database_queue=config.storage.queue,
             password_threads=config.accounts.password_threads,
             password_queue=config.accounts.password_queue,
+            picture_processes=config.uploads.workers,
         )
         self.live = Live(store, config, self.workers)
         self.metrics = Metrics()
@@ -80,6 +81,7 @@ class Server:
     async def start(self) -> list[socket.socket]:
         """Opens the listener; the sockets that it listens on."""
         await self.live.start()
+        await self.workers.files.call(self.uploads.open)
         sockets = tornado.netutil.bind_sockets(self.config.server.port, self.config.server.host, backlog=BACKLOG)
         self.http.add_sockets(sockets)
         return sockets

@@ -63,11 +63,16 @@ class ProcessPool:
         """
         if self.waiting >= self._limit:
             raise Busy("The server is busy. Try again in a moment.", retry_after_ms=2000)
-        self.waiting += 1
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._executor, self._run, function, args, kwargs)
+        self.waiting += 1
         future.add_done_callback(self._finished)
-        return cast(T, await asyncio.shield(future))
+        try:
+            return cast(T, await asyncio.shield(future))
+        except asyncio.CancelledError:
+            if future.cancelled():  # not the caller: the pool was closed while the call waited
+                raise ProcessFailed("the pool is closed") from None
+            raise
 
     def close(self) -> None:
         """Ends the processes; running calls raise ProcessFailed."""

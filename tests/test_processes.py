@@ -136,11 +136,12 @@ async def test_a_full_queue_refuses_at_once(io_loop: IOLoop, tmp_path: Path) -> 
 async def test_closing_ends_running_calls(io_loop: IOLoop, tmp_path: Path) -> None:
     pool = ProcessPool("test", 1, 2, Bounds())
     process = await pool.call(os.getpid)
-    call = asyncio.ensure_future(pool.call(wait_for, str(tmp_path / "never")))
+    calls = [asyncio.ensure_future(pool.call(wait_for, str(tmp_path / "never"))) for _ in range(2)]
     await asyncio.sleep(0)
     await asyncio.to_thread(pool.close)
-    with pytest.raises(ProcessFailed):
-        await call
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results] == [ProcessFailed, ProcessFailed]
+    assert pool.waiting == 0
     assert has_ended(process)
 
 
