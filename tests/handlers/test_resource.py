@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from imtornado.drafts import Change, Changed
+from imtornado.records import Gone, Kind, conversation_key
 from tests import pictures
 from tests.handlers.house import House, open_house
 from tests.handlers.uploading import Answer, fetch, raw, read_answer, request, upload
@@ -57,6 +59,19 @@ def test_whoever_got_it_in_a_message_sees_it_and_nobody_else(ann: Person, strang
     assert fetch(bob, uploaded["data"]).status == 200
     assert fetch(bob, uploaded["thumb"]).status == 200
     assert_not_found(fetch(stranger, uploaded["data"]))
+
+
+def test_a_recalled_picture_is_gone_for_who_got_it(ann: Person, house: House) -> None:
+    bob = house.person("Bob")
+    ann.call("/contact/addfriend", dstid=bob.user_id)
+    uploaded = upload(ann, pictures.encoded(pictures.quarters(55, 40), "PNG"))
+    send_picture(ann, bob.user_id, uploaded)
+    assert fetch(bob, uploaded["data"]).status == 200
+    key = conversation_key(Kind.SINGLE, ann.user_id, bob.user_id)
+    (outcome,) = house.store.commit([Change(key, lambda tx: tx.blank(1, Gone.RECALLED))])
+    assert isinstance(outcome, Changed)
+    assert_not_found(fetch(bob, uploaded["data"]))
+    assert_not_found(fetch(bob, uploaded["thumb"]))
 
 
 def test_a_url_in_anothers_message_gives_no_right(ann: Person, stranger: Person, house: House) -> None:
