@@ -21,6 +21,7 @@ all: check test
 
 run: $(VENV)/.run
 	@$(BIN)/python web/build_backend/client.py build
+	@echo "Open the address below in a browser. Ctrl+C stops the server; what was written stays in data/ and resource/."
 	@exec $(BIN)/imtornado serve $(ARGS)
 
 test: $(VENV)/.test
