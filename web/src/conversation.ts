@@ -1,0 +1,83 @@
+import { call } from './api'
+import { cleaned } from './format'
+import { sendPicture } from './pictures'
+import { myId, noteRead, store } from './store'
+import { connection, outbox } from './sync'
+import { Cmd, conversationKey, Media, type Conversation, type Kind } from './wire'
+
+const TYPING_EVERY_MS = 3_000
+const READ_DELAY_MS = 250
+
+/** The conversation of `key`; one that the server has not listed yet is made up, so that it can be opened. */
+export function conversationOf(key: string): Conversation {
+  const known = store.conversations.get(key)
+  if (known) return known
+  const [kind, dstid] = key.split(':')
+  return {
+    kind: Number(kind) as Kind,
+    dstid: Number(dstid),
+    title: '',
+    avatar: '',
+    first: 0,
+    last_seq: 0,
+    read_seq: 0,
+    unread: 0,
+    ver: 0,
+  }
+}
+
+export async function sendText(kind: Kind, dstid: number, text: string): Promise<void> {
+  const content = cleaned(text).trim()
+  if (content === '') return
+  await outbox.add({
+    userid: myId(),
+    kind,
+    dstid,
+    media: Media.text,
+    content,
+    url: '',
+    pic: '',
+    file: null,
+    blob: null,
+  })
+}
+
+export async function sendPictures(kind: Kind, dstid: number, pictures: readonly Blob[]): Promise<void> {
+  for (const picture of pictures) await sendPicture(kind, dstid, picture)
+}
+
+const readTimers = new Map<string, ReturnType<typeof setTimeout>>()
+
+/** I see everything up to the conversation's end. */
+export function markRead(key: string): void {
+  const conversation = store.conversations.get(key)
+  if (conversation === undefined || conversation.unread === 0 || readTimers.has(key)) return
+  readTimers.set(
+    key,
+    setTimeout(() => {
+      readTimers.delete(key)
+      const seq = conversation.last_seq
+      const { kind, dstid } = conversation
+      noteRead(key, seq)
+      if (connection.send({ cmd: Cmd.read, kind, dstid, seq })) return
+      // Best effort: the next connection's list tells what the server knows, and what is seen then is told again.
+      void call('/message/read', { kind, dstid, seq }).catch(() => undefined)
+    }, READ_DELAY_MS),
+  )
+}
+
+let typingToldMs = 0
+
+/** Lets the other side see that I write, at most every few seconds. */
+export function tellTyping(kind: Kind, dstid: number): void {
+  if (kind === Cmd.single && dstid === myId()) return
+  const now = Date.now()
+  if (now - typingToldMs < TYPING_EVERY_MS) return
+  if (connection.send({ cmd: Cmd.typing, kind, dstid })) typingToldMs = now
+}
+
+export function saveDraft(kind: Kind, dstid: number, text: string): void {
+  const key = conversationKey(kind, dstid)
+  if (text === '') store.drafts.delete(key)
+  else store.drafts.set(key, text)
+}

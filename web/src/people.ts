@@ -1,0 +1,65 @@
+import { call } from './api'
+import { t } from './i18n'
+import { myId, store } from './store'
+import type { Conversation, Profile } from './wire'
+
+const asked = new Set<number>()
+let asking: Promise<void> = Promise.resolve()
+
+export function remember(userId: number, nickname: string, avatar: string): void {
+  const known = store.people.get(userId)
+  if (known?.nickname !== nickname || known.avatar !== avatar) store.people.set(userId, { nickname, avatar })
+}
+
+/** The remark that I gave, else the nickname, else a placeholder until `lookUp` answers. */
+export function nameOf(userId: number): string {
+  if (userId === myId()) return store.me?.nickname || t('you')
+  const contact = store.contacts.get(userId)
+  return contact?.remark || contact?.nickname || store.people.get(userId)?.nickname || t('userNumber', { id: userId })
+}
+
+export function avatarOf(userId: number): string {
+  if (userId === myId()) return store.me?.avatar ?? ''
+  return store.contacts.get(userId)?.avatar ?? store.people.get(userId)?.avatar ?? ''
+}
+
+/** Asks for somebody who wrote here but is neither a contact nor a member any more; one at a time, once each. */
+export function lookUp(userId: number): void {
+  if (userId <= 0 || userId === myId() || asked.has(userId)) return
+  if (store.contacts.has(userId) || store.people.has(userId)) return
+  asked.add(userId)
+  asking = asking.then(async () => {
+    try {
+      const profile = await call<Profile>('/user/find', { id: userId })
+      remember(profile.id, profile.nickname, profile.avatar)
+    } catch {
+      // The placeholder stays.
+    }
+  })
+}
+
+export function isNotebook(conversation: { kind: number; dstid: number }): boolean {
+  return conversation.kind === 10 && conversation.dstid === myId()
+}
+
+export function titleOf(conversation: Conversation): string {
+  if (isNotebook(conversation)) return t('notebook')
+  if (conversation.kind === 10) {
+    const contact = store.contacts.get(conversation.dstid)
+    return contact?.remark || contact?.nickname || conversation.title || nameOf(conversation.dstid)
+  }
+  return store.communities.get(conversation.dstid)?.name || conversation.title
+}
+
+export function pictureOf(conversation: Conversation): string {
+  if (conversation.kind === 10) return avatarOf(conversation.dstid) || conversation.avatar
+  return store.communities.get(conversation.dstid)?.icon || conversation.avatar
+}
+
+export function isOnline(userId: number): boolean {
+  return store.presence.get(userId)?.online ?? store.contacts.get(userId)?.online ?? false
+}
+
+export function lastSeenOf(userId: number): string | null {
+  return store.presence.get(userId)?.lastSeen ?? store.contacts.get(userId)?.last_seen ?? null
+}

@@ -1,0 +1,74 @@
+import { isGone, type Row } from './wire'
+
+/** The stretch of one conversation that is on hand: rows in seq order, each seq once. */
+export class Timeline {
+  rows: Row[] = []
+  /** The lowest seq that there is to fetch; unknown (0) until the first page came. */
+  first = 0
+  /** The conversation's ver that the rows show. */
+  ver = 0
+  loaded = false
+  loadingOlder = false
+
+  get bottomSeq(): number {
+    return this.rows[0]?.seq ?? 0
+  }
+
+  get topSeq(): number {
+    return this.rows[this.rows.length - 1]?.seq ?? 0
+  }
+
+  get hasOlder(): boolean {
+    return this.loaded && this.rows.length > 0 && this.bottomSeq > Math.max(1, this.first)
+  }
+
+  /** Adds rows in any order. A seq that is on hand is kept, unless the new row says that it has gone or was edited. */
+  insert(rows: readonly Row[]): void {
+    for (const row of rows) this.insertOne(Object.freeze(row))
+  }
+
+  find(seq: number): Row | undefined {
+    const index = this.indexOf(seq)
+    const row = this.rows[index]
+    return row?.seq === seq ? row : undefined
+  }
+
+  /** Puts `row` in the place of the row with its seq; without one on hand nothing happens. */
+  replace(row: Row): void {
+    const index = this.indexOf(row.seq)
+    if (this.rows[index]?.seq === row.seq) this.rows[index] = Object.freeze(row)
+  }
+
+  /** The seq below the lowest hole, or null when nothing between bottom and top is missing. */
+  holeAfter(): number | null {
+    if (this.rows.length === 0 || this.topSeq - this.bottomSeq === this.rows.length - 1) return null
+    for (let i = 1; i < this.rows.length; i++) {
+      const below = this.rows[i - 1]!.seq
+      if (this.rows[i]!.seq !== below + 1) return below
+    }
+    return null
+  }
+
+  private insertOne(row: Row): void {
+    if (this.rows.length === 0 || row.seq > this.topSeq) {
+      this.rows.push(row)
+      return
+    }
+    const index = this.indexOf(row.seq)
+    const known = this.rows[index]
+    if (known?.seq !== row.seq) this.rows.splice(index, 0, row)
+    else if (!isGone(known) && (isGone(row) || (row.edited ?? '') > (known.edited ?? ''))) this.rows[index] = row
+  }
+
+  /** Where `seq` stands or would stand. */
+  private indexOf(seq: number): number {
+    let low = 0
+    let high = this.rows.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.rows[middle]!.seq < seq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
