@@ -9,7 +9,6 @@ import tornado.web
 
 from handlers.base import Access, BaseHandler, Context
 from handlers.headers import PAGE_POLICY, secure
-from imtornado.paths import bundled
 from imtornado.records import Record
 
 ENTRY = "src/main.ts"
@@ -132,9 +131,8 @@ class AssetHandler(BaseHandler, tornado.web.StaticFileHandler):
         super().write_error(404 if status_code == 403 else status_code, **kwargs)
 
 
-def page_routes(context: Context) -> list[tuple[str, type[tornado.web.RequestHandler], dict[str, Any]]]:
-    """The pages' part of the route table, with what was built of the client."""
-    static = bundled("static")
+def page_routes(context: Context, static: Path) -> list[tuple[str, type[tornado.web.RequestHandler], dict[str, Any]]]:
+    """The pages' part of the route table, with what was built of the client into the folder `static`."""
     client = read_client(static)
     moved = FORMER_PAGES | {"/favicon.ico": "/asset/icon.svg"}
     return [

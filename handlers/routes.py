@@ -70,7 +70,7 @@ def routes(context: Context) -> list[URLSpec]:
     return [
         *(URLSpec(path, handler, {"context": context}) for path, handler in TABLE),
         URLSpec("/chat", ChatHandler, {"context": context}),
-        *(URLSpec(path, handler, arguments) for path, handler, arguments in page_routes(context)),
+        *(URLSpec(path, handler, arguments) for path, handler, arguments in page_routes(context, bundled("static"))),
     ]
 
 
