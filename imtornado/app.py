@@ -33,6 +33,7 @@ HEADER_BYTES = 16_384
 HEADER_WAIT_S = 60.0  # Tornado's default is an hour
 BODY_WAIT_S = 120.0
 BACKLOG = 1024
+TIDY_EVERY_S = 3600.0
 
 
 class Server:
@@ -76,6 +77,7 @@ class Server:
             idle_connection_timeout=HEADER_WAIT_S,
             body_timeout=BODY_WAIT_S,
         )
+        self._tidying: asyncio.Task[None]
         self._measure()
 
     async def start(self) -> list[socket.socket]:
@@ -84,13 +86,25 @@ class Server:
         await self.workers.files.call(self.uploads.open)
         sockets = tornado.netutil.bind_sockets(self.config.server.port, self.config.server.host, backlog=BACKLOG)
         self.http.add_sockets(sockets)
+        self._tidying = asyncio.create_task(self._tidy())
         return sockets
+
+    async def _tidy(self) -> None:
+        """Removes, every hour, uploads that nothing has used for a day, and files that no row knows."""
+        while True:
+            try:
+                await self.workers.files.call(self.uploads.collect)
+                await self.workers.files.call(self.uploads.sweep)
+            except Exception:
+                log.exception("unused uploads could not be removed")
+            await asyncio.sleep(TIDY_EVERY_S)
 
     async def stop(self) -> None:
         """Drains: no new connection, every socket sent away with 4001, everything accepted committed."""
         self.live.draining = True
         await asyncio.sleep(self.config.server.drain_notice_s)
         self.http.stop()
+        self._tidying.cancel()
         await self.live.drain()
         await self.live.stop()
         await self.http.close_all_connections()
