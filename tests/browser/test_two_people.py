@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.server import StartServer
@@ -125,7 +125,12 @@ def test_text_stays_text(start_server: StartServer, open_page: OpenPage) -> None
     server = start_server("contacts.confirm=no")
     page = open_page(server.base_url)
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     attack = "<img src=x onerror=alert(1)>"
     register(page, "<b>x</b>", "13500000004")
     at(page, "conversation-row").first.click()
