@@ -11,7 +11,7 @@ import tornado.web
 from tornado.gen import with_timeout
 from tornado.iostream import StreamClosedError
 
-from handlers.base import Access, BaseHandler, as_im_error
+from handlers.base import Access, BaseHandler, Context, as_im_error
 from handlers.multipart import MultipartParser, Part, boundary_of
 from imtornado.errors import BadParameter, Busy, ImError, MalformedBody, NotFound, UnsupportedKind
 from imtornado.images import convert
@@ -59,7 +59,8 @@ class Upload(Attachment):
 
     access = Access.SESSION
 
-    async def prepare(self) -> None:
+    def initialize(self, context: Context) -> None:
+        super().initialize(context)
         self._arrival: Arrival | None = None
         self._buffer = bytearray()
         self._part = ""  # the name of the part whose bytes are arriving
@@ -67,6 +68,8 @@ class Upload(Attachment):
         self._form_bytes = 0
         self._receiving = True
         self._ending: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
         connection = self.request.connection
         connection.set_max_body_size(2**63)  # type: ignore[union-attr]  # counted here, with an answer of ours
         connection.set_body_timeout(BODY_WAIT_S)  # type: ignore[union-attr]

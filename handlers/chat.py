@@ -4,6 +4,7 @@ import logging
 from types import TracebackType
 from typing import Any
 
+from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol
 
 from handlers import caller
@@ -103,5 +104,7 @@ class ChatHandler(WebSocketHandler):
         """Never the query: it may hold the token."""
         if isinstance(value, ImError):
             log.info("socket refused: %d", value.code)
+        elif isinstance(value, HTTPError) and value.status_code < 500:
+            log.info("socket refused: %d", value.status_code)
         elif typ is not None and value is not None:
             log.error("socket refused", exc_info=(typ, value, tb))

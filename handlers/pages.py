@@ -1,5 +1,6 @@
 """The pages: one shell for all of them, and the files of the built web client."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,8 @@ class AssetHandler(BaseHandler, tornado.web.StaticFileHandler):
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Files only: no folder, nothing hidden, nothing outside; all the same 404."""
         parts = Path(absolute_path).parts[len(Path(root).parts) :]
-        if any(part.startswith(".") for part in parts) or not Path(absolute_path).is_file():
+        # os.path, unlike Path, answers False for names that are too long to exist
+        if any(part.startswith(".") for part in parts) or not os.path.isfile(absolute_path):  # noqa: PTH113
             raise tornado.web.HTTPError(404)
         return super().validate_absolute_path(root, absolute_path)
 

@@ -154,12 +154,16 @@ CHINESE: dict[str, str] = {
     "READ takes kind, dstid and seq.": "READ 需要 kind、dstid 和 seq。",
     "PRESENCE takes at most {limit} userids.": "PRESENCE 最多包含 {limit} 个 userids。",
     "This cmd is unknown.": "未知的 cmd。",
-    "The server is busy: it is not known whether this was done. Send it again.": "服务器繁忙：尚不清楚是否已完成，请重新发送。",
+    "The server is busy: it is not known whether this was done. Send it again.": (
+        "服务器繁忙：尚不清楚是否已完成，请重新发送。"
+    ),
     "kind is 10 for a single chat or 11 for a community.": "kind 为 10 表示单聊，11 表示群聊。",
     "cmd is 10 for a single chat or 11 for a community.": "cmd 为 10 表示单聊，11 表示群聊。",
     "The server is about to restart. Connect again in a moment.": "服务器即将重启，请稍后重新连接。",
     "The server has as many connections as it can serve.": "服务器的连接数已达上限。",
-    "You are connected too often at once. Close another window or device.": "你同时打开的连接过多，请关闭其他窗口或设备。",
+    "You are connected too often at once. Close another window or device.": (
+        "你同时打开的连接过多，请关闭其他窗口或设备。"
+    ),
     # storage/
     "This mobile is registered already.": "该手机号已注册。",
     "This account is disabled.": "该账号已被停用。",

@@ -246,8 +246,10 @@ def _from_file(file: Path | None, problems: list[str]) -> list[tuple[str, str, s
         parser.read_string(file.read_text(encoding="utf-8"), source=str(file))
     except OSError as error:
         problems.append(f"{file}: {error.strerror}")
+        return []
     except (configparser.Error, UnicodeDecodeError) as error:
         problems.append(f"{file}: {error}")
+        return []
     return [(str(file), name, key, value) for name in parser.sections() for key, value in parser[name].items()]
 
 

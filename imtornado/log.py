@@ -26,7 +26,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\
 _SECRET = re.compile(
     r"""(?ix)
     (\b(?:token|im_session|passwd|plainpwd|password|newpasswd|oldpasswd|secret|invite|authorization)
-        ["']?\s*(?:=|:|%3d)\s*["']?(?:bearer\s+)?)
+        ["']?\s*(?:=|:|%3d)\s*["']?(?:bearer\s+)?|\bbearer\s+)
     [^\s&;,"'<>)}\]]+"""
 )
 

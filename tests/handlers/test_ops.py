@@ -1,0 +1,55 @@
+"""What operators ask: /healthz, /readyz, /metrics."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fixtures.server import StartServer
+from tests.handlers.calls import exchange, post_json
+from tests.handlers.house import House, open_house
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("house"), "server.trusted_proxies=127.0.0.1") as opened:
+        opened.person("the administrator")
+        yield opened
+
+
+def test_alive_and_ready(house: House) -> None:
+    assert exchange(house.port, "GET", "/healthz").envelope["data"] == "alive"
+    ready = exchange(house.port, "GET", "/readyz").envelope
+    assert (ready["data"], ready["durability"]) == ("ready", "full")
+
+
+def test_a_server_that_may_lose_messages_says_so(start_server: StartServer) -> None:
+    server = start_server("storage.unsafe_durability=yes")
+    assert "unsafe_durability" in exchange(server.port, "GET", "/readyz").envelope["durability"]
+
+
+def test_figures_are_for_this_machine_and_administrators(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with open_house(tmp_path_factory.mktemp("house")) as house:
+        admin, other = house.people(2)
+        assert exchange(house.port, "GET", "/metrics").status == 200
+        through = {"X-Forwarded-For": "192.0.2.1"}
+        assert exchange(house.port, "GET", "/metrics", headers=through).status == 401
+        for person, status in ((admin, 200), (other, 403)):
+            headers = through | {"Authorization": f"Bearer {person.token}"}
+            assert exchange(house.port, "GET", "/metrics", headers=headers).status == status
+
+
+def test_requests_are_counted_by_route_whatever_callers_make_up(house: House) -> None:
+    for number in range(50):
+        exchange(house.port, "GET", f"/made-up-{number}")
+        exchange(house.port, "GET", f"/asset/made-up-{number}")
+        exchange(house.port, "GET", f"/resource/made-up-{number}")
+        exchange(house.port, "GET", f"/made-up-{number}", headers={"Host": "evil.example"})
+        exchange(house.port, f"MADE{number}", "/user/login")
+    post_json(house.port, "/user/login", {"mobile": "99999999", "passwd": "wrong horse 1"})
+    figures = exchange(house.port, "GET", "/metrics").body.decode()
+    assert "made-up" not in figures
+    assert "MADE" not in figures
+    assert 'imtornado_http_request_seconds_count{route="/user/login",status="401"} 1.0' in figures
+    assert 'imtornado_http_request_seconds_count{route="unknown",status="404"} 50.0' in figures
+    for gauge in ("imtornado_sockets 0.0", "imtornado_database_calls", "imtornado_batches_total"):
+        assert gauge in figures
