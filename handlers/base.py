@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import msgspec
 import tornado.web
@@ -30,19 +30,17 @@ from imtornado.errors import (
     NotLoggedIn,
     TooLarge,
 )
+from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
 from imtornado.passwords import Passwords
 from imtornado.records import Session, User
+from imtornado.services.accounts import Accounts
+from imtornado.services.communities import Communities
+from imtornado.services.contacts import Contacts
+from imtornado.services.messages import Messages
 from imtornado.services.throttle import Throttle
+from imtornado.services.uploads import Uploads
 from imtornado.workers import Workers
-
-if TYPE_CHECKING:
-    from imtornado.live.hub import Live
-    from imtornado.services.accounts import Accounts
-    from imtornado.services.communities import Communities
-    from imtornado.services.contacts import Contacts
-    from imtornado.services.messages import Messages
-    from imtornado.services.uploads import Uploads
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -65,12 +63,12 @@ class Context:
     passwords: Passwords
     check_storage: Callable[[], None]  # worker thread; raises Busy when the database does not answer
     is_draining: Callable[[], bool]  # IOLoop; True from SIGTERM on
-    accounts: "Accounts"
-    contacts: "Contacts"
-    communities: "Communities"
-    messages: "Messages"
-    uploads: "Uploads"
-    live: "Live"
+    accounts: Accounts
+    contacts: Contacts
+    communities: Communities
+    messages: Messages
+    uploads: Uploads
+    live: Live
 
 
 class Access(Enum):
