@@ -137,7 +137,7 @@ class PasswordHandler(AccountHandler):
         old = self.params.text("old", min_length=1, max_length=MAX_LENGTH)
         new = self.params.text("new", max_length=MAX_LENGTH)
         require_strong(new, self.user.mobile, self.user.nickname, field="new")
-        self.context.throttle.log_in(self.user.mobile, self.address())
+        self.context.throttle.prove(self.session_id)
         credentials = await self.call(self.context.accounts.own_credentials, self.user_id)
         await self.hash(self.context.passwords.check, old, credentials)
         password_hash = await self.hash(self.context.passwords.hash, new)

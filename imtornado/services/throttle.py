@@ -77,6 +77,10 @@ class Throttle:
         while len(self._known) > _MAX_KNOWN:
             self._known.popitem(last=False)
 
+    def prove(self, session_id: int) -> None:
+        """Somebody logged in is about to prove his password. Strangers who guess it elsewhere cannot hinder him."""
+        self._take((self._devices, session_id))
+
     def register(self, address: str) -> None:
         """An account is about to be made."""
         self._take((self._registrations, _network(address)))

@@ -299,6 +299,9 @@ def test_guessing_is_slowed_down_and_the_owner_is_not_locked_out(tmp_path: Path)
         assert 1 <= int(guesses[-1].headers["Retry-After"]) <= 60
         assert login(guarded, person.mobile, X_Forwarded_For="192.0.2.1").code == 0
         assert is_live(guarded, person.token)
+        assert person.call("/user/passwd", old=PASSWORD, new="another horse 8")["code"] == 0
+        wrong = [refusal(person, "/user/passwd", old="wrong horse 1", new="third horse 99")[1] for _ in range(3)]
+        assert wrong == [40102, 40102, 42901]
         unknown = [login(guarded, "99999999", "wrong horse 1", X_Forwarded_For="203.0.113.9").code for _ in range(5)]
         assert unknown == [40102, 40102, 40102, 42901, 42901]  # as for a mobile that exists
 
