@@ -140,13 +140,14 @@ def serve(config: Config) -> None:
 
 
 async def _serve(config: Config) -> None:
+    # Before anything else: a script may send SIGTERM the moment it reads that the server listens.
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     store = open_store(config.storage.url, Clock(), auto_migrate=config.storage.auto_migrate)
     server = Server(config, store)
     sockets = await server.start()
     print(f"listening on {address(config, sockets[0].getsockname()[1])}", flush=True)  # noqa: T201 (scripts wait for this line)
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     await stopped.wait()
     log.info("stopping")
     await server.stop()
