@@ -1,10 +1,12 @@
 """The command line as its users meet it: in a folder of theirs, by arguments, standard input and exit status."""
 
+import fcntl
 import os
 import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -208,3 +210,30 @@ def test_a_server_starts_with_no_settings_at_all(tmp_path: Path) -> None:
         if process.stdout:
             process.stdout.close()
     assert (tmp_path / "data" / "im.db").is_file()
+
+
+def test_a_signal_is_heard_before_the_server_is_ready(tmp_path: Path) -> None:
+    """It waits for another process to finish its migration when SIGTERM comes; it still ends in order."""
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data" / "im.db.migrating").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imtornado", "serve", "--set", "server.port=0"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            waiting = re.compile(rf"-> FLOCK .* {process.pid} ")
+            deadline = time.monotonic() + 30
+            while not waiting.search(Path("/proc/locks").read_text()):  # the kernel tells nobody of a waiter
+                assert time.monotonic() < deadline
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.terminate()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
