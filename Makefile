@@ -1,12 +1,13 @@
 # make run    a messenger on http://127.0.0.1:8081, with nothing to configure
 # make test   every test
+# make test-faults  the long forms: hundreds of kills, cuts and full disks (half an hour)
 # make check  format, lint, types (server and web client)
 # make        check and test
 # All of them do their own set-up, in .venv; a second run only does what changed.
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all run test check web format clean
+.PHONY: all run test test-faults check web format clean
 
 # The first Python that is new enough; PYTHON=… picks another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -28,6 +29,9 @@ test: $(VENV)/.test
 	@$(BIN)/python web/build_backend/client.py build
 	@$(BIN)/python web/build_backend/client.py test
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(VENV)/.test
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 check: $(VENV)/.check
 	@echo "check: format"; $(BIN)/ruff format --quiet --check . || { echo "check: 'make format' puts it right"; exit 1; }
