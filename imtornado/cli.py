@@ -7,7 +7,7 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from handlers.params import Params
 from imtornado import config as settings
 from imtornado.app import address, serve
 from imtornado.clock import Clock
+from imtornado.commands import bench
+from imtornado.commands.command import DEFAULT_FILE, Command, Refusal, add_command
 from imtornado.config import Config, ConfigError
 from imtornado.errors import BadParameter, ImError
 from imtornado.passwords import Passwords, require_strong
@@ -24,17 +26,10 @@ from imtornado.services.administration import Administration
 from storage.backends import open_database, open_store
 from storage.migrate import SchemaError, migrate
 
-DEFAULT_FILE = Path("config.ini")
 FILE_VARIABLE = "IMTORNADO_CONFIG"
 LINK_HOURS = 24
 INVITATION_HOURS = 168
 MAX_HOURS = 8760
-
-Command = Callable[[Config, argparse.Namespace], None]
-
-
-class Refusal(Exception):
-    """Why a command was not done, in a sentence for its caller."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,12 +61,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"imtornado {imtornado.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add(commands, "serve", _serve, "run the server until Ctrl+C or SIGTERM")
-    check = _add(commands, "check-config", _check_config, "say whether the settings are right, and start nothing")
+    add_command(commands, "serve", _serve, "run the server until Ctrl+C or SIGTERM")
+    check = add_command(
+        commands, "check-config", _check_config, "say whether the settings are right, and start nothing"
+    )
     check.add_argument("--example", action="store_true", help="print a settings file with every key and its default")
-    _add(commands, "migrate", _migrate, "bring the database to the schema of this version")
+    add_command(commands, "migrate", _migrate, "bring the database to the schema of this version")
     users = commands.add_parser("user", help="accounts: add, passwd, disable, enable, invite")
     _add_user_commands(users.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    bench.add_commands(commands)
     return parser
 
 
@@ -89,31 +87,16 @@ def _add_user_commands(users: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     _add_for_mobile(users, "disable", _user_disable, "end all sessions of an account and refuse new ones")
     _add_for_mobile(users, "enable", _user_enable, "let a disabled account log in again")
-    invite = _add(users, "invite", _user_invite, "print a link with which one person registers")
+    invite = add_command(users, "invite", _user_invite, "print a link with which one person registers")
     invite.add_argument(
         "--hours", type=_hours, default=INVITATION_HOURS, help="how long the link works (default: %(default)s)"
     )
 
 
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command, meaning: str
-) -> argparse.ArgumentParser:
-    """A command with the options that all of them take."""
-    parser = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help=f"settings file (default: {DEFAULT_FILE}, if it is here)"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="a setting, such as server.port=8082"
-    )
-    parser.set_defaults(command=command)
-    return parser
-
-
 def _add_for_mobile(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command, meaning: str
 ) -> argparse.ArgumentParser:
-    parser = _add(commands, name, command, meaning)
+    parser = add_command(commands, name, command, meaning)
     parser.add_argument("mobile", metavar="MOBILE", help="3 to 20 digits, with or without a + before them")
     return parser
 
