@@ -25,7 +25,7 @@ def call(
     port: int, path: str, fields: object = None, *, token: str = "", headers: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """The envelope of a JSON POST. Raises: Failure."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         sent = {"Content-Type": "application/json", "Accept": "application/json"} | (headers or {})
         if token:

@@ -29,7 +29,7 @@ def run(folder: Path, *arguments: str, typed: str = "", **environment: str) -> "
         input=typed,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=100,
         check=False,
     )
 
@@ -203,7 +203,7 @@ def test_a_server_starts_with_no_settings_at_all(tmp_path: Path) -> None:
         lines = iter(process.stdout.readline, "")
         assert any(re.fullmatch(r"listening on http://127\.0\.0\.1:\d+\n", line) for line in lines)
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()
@@ -233,7 +233,7 @@ def test_a_signal_is_heard_before_the_server_is_ready(tmp_path: Path) -> None:
                 time.sleep(0.01)
             process.terminate()
             fcntl.flock(lock, fcntl.LOCK_UN)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()

@@ -94,7 +94,7 @@ def test_exiftool_finds_nothing_on_thirty_phone_files(tmp_path: Path) -> None:
         converter(pictures.phone_file(kind, orientation))
         names += [converter.picture_path, converter.thumb_path, folder / "source"]
     run = subprocess.run(
-        [exiftool, "-j", "-G", "-a", "-u", *map(str, names)], capture_output=True, timeout=50, check=True
+        [exiftool, "-j", "-G", "-a", "-u", *map(str, names)], capture_output=True, timeout=100, check=True
     )
     telling = {}
     for file in json.loads(run.stdout):

@@ -43,7 +43,7 @@ class OldBrowser:
         return self._send("/attach/upload", body, f"multipart/form-data; boundary={boundary}")
 
     def get(self, path: str) -> bytes:
-        with self.opener.open(self.server.base_url + path, timeout=10) as response:
+        with self.opener.open(self.server.base_url + path, timeout=30) as response:
             data: bytes = response.read()
             return data
 
@@ -53,7 +53,7 @@ class OldBrowser:
             body,
             {"Content-Type": kind, "Origin": self.server.base_url, "Accept": "*/*"},
         )
-        with self.opener.open(request, timeout=10) as response:
+        with self.opener.open(request, timeout=30) as response:
             assert response.status == 200
             answer: dict[str, Any] = json.loads(response.read())
             return answer

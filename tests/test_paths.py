@@ -24,7 +24,7 @@ def test_an_installed_package_takes_its_own_and_not_a_strangers(tmp_path: Path) 
         shutil.copy(Path(paths.__file__).parent / name, site / "imtornado" / name)
     script = "from imtornado import paths; print(paths.bundled('static'))"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=site, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", script], cwd=site, capture_output=True, text=True, check=True, timeout=100
     )
     assert done.stdout.strip() == str(site / "imtornado" / "static")
 

@@ -50,7 +50,7 @@ def give_what_no_pipe_carries() -> object:
     return lambda: None
 
 
-def has_ended(process: int, timeout_s: float = 10.0) -> bool:
+def has_ended(process: int, timeout_s: float = 60.0) -> bool:
     """Waits until the process has ended."""
     try:
         descriptor = os.pidfd_open(process)
@@ -64,12 +64,12 @@ def has_ended(process: int, timeout_s: float = 10.0) -> bool:
 
 @pytest.fixture
 def pool() -> Iterator[ProcessPool]:
-    pool = ProcessPool("test", 1, 8, Bounds(memory_bytes=1 << 30, cpu_s=1, wall_s=20.0))
+    pool = ProcessPool("test", 1, 8, Bounds(memory_bytes=1 << 30, cpu_s=1, wall_s=100.0))
     yield pool
     pool.close()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_results_and_errors_come_back(pool: ProcessPool) -> None:
     assert await pool.call(double, 21) == 42
     with pytest.raises(UnsupportedKind, match="Not this") as caught:
@@ -81,7 +81,7 @@ async def test_results_and_errors_come_back(pool: ProcessPool) -> None:
     assert process == await pool.call(os.getpid) != os.getpid()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_a_crash_fails_its_own_call_only(pool: ProcessPool) -> None:
     crashed, *others = await asyncio.gather(
         pool.call(crash), *(pool.call(double, number) for number in range(5)), return_exceptions=True
@@ -90,7 +90,7 @@ async def test_a_crash_fails_its_own_call_only(pool: ProcessPool) -> None:
     assert others == [0, 2, 4, 6, 8]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_an_idle_process_that_died_is_replaced(pool: ProcessPool) -> None:
     process = await pool.call(os.getpid)
     os.kill(process, signal.SIGKILL)
@@ -98,29 +98,29 @@ async def test_an_idle_process_that_died_is_replaced(pool: ProcessPool) -> None:
     assert await pool.call(double, 4) == 8
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_cpu_time_is_bounded(pool: ProcessPool) -> None:
     with pytest.raises(ProcessFailed):
         await pool.call(spin)
     assert await pool.call(double, 4) == 8
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_waiting_is_bounded(io_loop: IOLoop, tmp_path: Path) -> None:
-    with contextlib.closing(ProcessPool("test", 1, 8, Bounds(wall_s=1.0))) as pool:
+    with contextlib.closing(ProcessPool("test", 1, 8, Bounds(wall_s=6.0))) as pool:
         with pytest.raises(ProcessFailed, match="longer"):
             await pool.call(wait_for, str(tmp_path / "never"))
         assert await pool.call(double, 4) == 8
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_memory_is_bounded(pool: ProcessPool) -> None:
     with pytest.raises(MemoryError):
         await pool.call(swallow_memory)
     assert await pool.call(double, 4) == 8
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_a_full_queue_refuses_at_once(io_loop: IOLoop, tmp_path: Path) -> None:
     with contextlib.closing(ProcessPool("test", 1, 2, Bounds())) as pool:
         calls = [asyncio.ensure_future(pool.call(wait_for, str(tmp_path / "now"))) for _ in range(3)]
@@ -132,7 +132,7 @@ async def test_a_full_queue_refuses_at_once(io_loop: IOLoop, tmp_path: Path) -> 
         assert pool.waiting == 0
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test(timeout=150)
 async def test_closing_ends_running_calls(io_loop: IOLoop, tmp_path: Path) -> None:
     pool = ProcessPool("test", 1, 2, Bounds())
     process = await pool.call(os.getpid)

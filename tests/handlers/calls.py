@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 
 def exchange(port: int, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
     """What the server answers to exactly this; `path` goes out as it stands."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.putrequest(method, path, skip_host="Host" in (headers or {}))
         for name, value in (headers or {}).items():

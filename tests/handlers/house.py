@@ -62,13 +62,13 @@ def open_house(folder: Path, *overrides: str) -> Iterator[House]:
 
     thread = threading.Thread(target=lambda: asyncio.run(live()), name="server", daemon=True)
     thread.start()
-    assert ready.wait(20), "the server did not start"
+    assert ready.wait(60), "the server did not start"
     port, store, stop, loop = opened
     try:
         yield House(port, store)
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
+        thread.join(60)
     assert not thread.is_alive(), "the server did not stop"
 
 
@@ -101,7 +101,7 @@ class OldClient:
 
     def post(self, path: str, **fields: object) -> dict[str, Any]:
         """The envelope; the status is 200 whatever happened."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "*/*",

@@ -245,7 +245,7 @@ def test_a_userid_in_the_body_is_not_believed(house: House, path: str) -> None:
 def test_reads_take_get_and_writes_do_not(house: House) -> None:
     alice = house.person()
     for path in ROUTES:
-        connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=30)
         connection.request("GET", path, headers={"Authorization": f"Bearer {alice.token}"})
         envelope: dict[str, Any] = json.loads(connection.getresponse().read())
         connection.close()

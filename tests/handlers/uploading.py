@@ -45,7 +45,7 @@ def form(data: bytes, *, name: str = "file", file_name: str = "a.png", fields: S
 
 def request(port: int, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
     """Headers are named with underscores: {"Content_Type": "…"}."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(
             method, path, body or None, {name.replace("_", "-"): value for name, value in (headers or {}).items()}
@@ -91,7 +91,7 @@ def head_of_upload(person: Person, *lines: str) -> bytes:
 
 def raw(port: int, *pieces: bytes) -> socket.socket:
     """A connection on which the pieces have been sent."""
-    connection = socket.create_connection(("127.0.0.1", port), 20)
+    connection = socket.create_connection(("127.0.0.1", port), 60)
     for piece in pieces:
         connection.sendall(piece)
     return connection
@@ -113,14 +113,14 @@ def arriving(folder: Path) -> list[Path]:
 
 
 def until_something_arrives(folder: Path) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not any(file.stat().st_size for file in arriving(folder)):
         assert time.monotonic() < until, "nothing arrived"
         time.sleep(0.01)
 
 
 def until_nothing_arrives(folder: Path) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while arriving(folder):
         assert time.monotonic() < until, f"left behind: {arriving(folder)}"
         time.sleep(0.01)
