@@ -35,11 +35,13 @@ from imtornado.metrics import Metrics
 from imtornado.passwords import Passwords
 from imtornado.records import Session, User
 from imtornado.services.accounts import Accounts
+from imtornado.services.changes import Changes
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
+from imtornado.services.views import Views
 from imtornado.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ class Context:
     contacts: Contacts
     communities: Communities
     messages: Messages
+    changes: Changes
+    views: Views
     uploads: Uploads
     live: Live
 

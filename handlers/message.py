@@ -113,7 +113,8 @@ class History(BaseHandler):
             after=params.integer("after", minimum=0) if params.has("after") else None,
             limit=params.integer("limit", default=PAGE, maximum=MAX_PAGE),
         )
-        self.reply_rows(map(protocol.history_row, page.messages), first=page.first, last=page.last)
+        rows = (protocol.history_row(record, page.reactions.get(record.seq, ())) for record in page.messages)
+        self.reply_rows(rows, first=page.first, last=page.last, ver=page.ver)
 
     get = post
 
@@ -129,3 +130,14 @@ class MarkRead(BaseHandler):
         read = await waiter.outcome()
         assert isinstance(read, Read)
         self.reply({"seq": read.seq})
+
+
+class Readers(BaseHandler):
+    access = Access.SESSION
+
+    async def post(self) -> None:
+        dstid, seq = self.params.integer("dstid"), self.params.integer("seq")
+        user_ids = await self.call(self.context.messages.readers, self.user_id, dstid, seq)
+        self.reply_rows({"userid": user_id} for user_id in user_ids)
+
+    get = post

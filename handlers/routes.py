@@ -6,7 +6,7 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
-from handlers import account, attach, community, contact, membership, message, ops
+from handlers import account, attach, changes, community, contact, membership, message, ops, views
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
 from handlers.chat import ChatHandler
 from handlers.pages import page_routes
@@ -58,7 +58,16 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
     ("/message/send", message.Send),
     ("/message/conversations", message.Conversations),
     ("/message/history", message.History),
+    ("/message/changes", changes.Since),
     ("/message/read", message.MarkRead),
+    ("/message/readers", message.Readers),
+    ("/message/recall", changes.Recall),
+    ("/message/edit", changes.Edit),
+    ("/message/react", changes.React),
+    ("/message/delete", views.Delete),
+    ("/message/clear", views.Clear),
+    ("/message/pin", views.Pin),
+    ("/message/mute", views.Mute),
     ("/healthz", ops.HealthHandler),
     ("/readyz", ops.ReadyHandler),
     ("/metrics", ops.MetricsHandler),

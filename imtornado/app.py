@@ -18,11 +18,13 @@ from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
 from imtornado.passwords import Passwords
 from imtornado.services.accounts import Accounts
+from imtornado.services.changes import Changes
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
+from imtornado.services.views import Views
 from imtornado.workers import Workers
 from storage.backends import open_store
 from storage.store import Store
@@ -66,6 +68,8 @@ class Server:
             contacts=Contacts(store, config),
             communities=Communities(store, config, commit),
             messages=Messages(store),
+            changes=Changes(store, config, commit),
+            views=Views(commit),
             uploads=self.uploads,
             live=self.live,
         )

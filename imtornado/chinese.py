@@ -98,6 +98,14 @@ CHINESE: dict[str, str] = {
     "You are silenced in this community.": "你在该群中已被禁言。",
     "You are not friends.": "你们还不是好友。",
     "This user does not accept messages from you.": "该用户不接收你的消息。",
+    # imtornado/services: changes of messages
+    "Only its sender or an admin may recall a message.": "只有发送者或管理员可以撤回消息。",
+    "Only text messages of your own can be edited.": "只能编辑自己发送的文本消息。",
+    "This message is older than {seconds} s.": "此消息发送已超过 {seconds} 秒。",
+    "An emoji has 1 to {count} characters.": "表情为 1 到 {count} 个字符。",
+    "An emoji may not hold blanks or control characters.": "表情不能含有空白或控制字符。",
+    "A message has at most {limit} emojis.": "一条消息最多有 {limit} 种表情。",
+    "You can give at most {limit} emojis to a message.": "每人对一条消息最多添加 {limit} 个表情。",
     # handlers/community.py
     "Say what is to change: name, icon, cate, memo or policy.": (
         "请指明要修改的内容：name、icon、cate、memo 或 policy。"

@@ -5,13 +5,13 @@ writer's transaction (`Change.apply`), so that what committed first wins: there 
 and its effect.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from imtornado.errors import ImError
-from imtornado.records import Event, Gone, Message, Policy, Role, Ticket, conversation_key
+from imtornado.records import Event, Gone, Message, MessageChange, Policy, Role, Ticket, conversation_key
 
 
 class MessageDraft(msgspec.Struct):
@@ -126,12 +126,71 @@ class ConversationTx(Protocol):
     def tell(self, user_id: int, kind: str, data: str) -> None:
         """Writes an event for one user, or for all members (user_id 0)."""
 
-    # For the changes of stored messages (recall, edit, reaction, delete, clear, pin, mute)
-    def message(self, seq: int) -> Message | None:
+    @property
+    def messages(self) -> "MessagesTx":
+        """What is stored in the conversation."""
+
+    def view(self, user_id: int) -> "ViewTx | None":
+        """The member's own view of it, also of one who left; None for a stranger."""
+
+
+class MessagesTx(Protocol):
+    """The stored messages of a locked conversation; seqs that do not exist are the caller's mistake but for `get`."""
+
+    @property
+    def ver(self) -> int:
+        """The last one given."""
+
+    def get(self, seq: int) -> Message | None:
         """The stored message, None outside 1..last_seq."""
 
     def blank(self, seq: int, why: Gone) -> None:
-        """Removes text, earlier changes of it, search entry and file uses of a message for ever."""
+        """Removes text, earlier changes, reactions, mentions and file uses of a message for ever. Raises: NotFound."""
+
+    def record(self, actor_id: int, change: str, seq: int, data: str) -> int:
+        """Gives the next ver to a change of a message; every member hears of it after the commit.
+
+        `data` is a JSON object with wire names, "" where there is nothing to add. Whoever may not see the message
+        hears only that ver has moved.
+        """
+
+    def rewrite(self, seq: int, content: str, ver: int) -> None:
+        """Puts another text in place, by the edit `ver`. Members who have left keep the one that they could see."""
+
+    def tally(self, seq: int, user_id: int) -> dict[str, tuple[int, bool]]:
+        """{emoji: (how many, whether the user is one of them)} of a message's reactions."""
+
+    def react(self, seq: int, user_id: int, emoji: str, on: bool) -> None:
+        """Adds a reaction that was not there, or removes one that was."""
+
+
+class ViewTx(Protocol):
+    """What one member sees of a locked conversation, and what is his alone in it."""
+
+    @property
+    def present(self) -> bool: ...
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """[first, last] seq that he may see; last < first: nothing."""
+
+    def hides(self, seq: int) -> bool:
+        """He has deleted it for himself."""
+
+    def refusal(self) -> ImError | None:
+        """Why he may not write now; None when he may."""
+
+    def hide(self, seqs: Sequence[int]) -> tuple[int, ...]:
+        """Deletes messages for him; those that were not deleted before."""
+
+    def clear(self, seq: int) -> None:
+        """Lets his window begin after `seq`, one of it."""
+
+    def pin(self, pinned: bool) -> bool:
+        """True where that is new."""
+
+    def mute(self, muted: bool) -> bool:
+        """True where that is new."""
 
 
 class Change(msgspec.Struct):
@@ -161,11 +220,12 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """What `apply` returned, the lines that it said and the events that it told, in order."""
+    """What `apply` returned, the lines it said, the changes it recorded and the events it told, each in order."""
 
     result: object
     lines: tuple[Message, ...]
     events: tuple[Event, ...]
+    changes: tuple[MessageChange, ...] = ()
 
 
 Outcome = Stored | Read | Changed | ImError

@@ -21,7 +21,9 @@ from imtornado.records import (
     Kind,
     Member,
     Message,
+    MessageChange,
     Policy,
+    Reaction,
     Role,
     Session,
     Upload,
@@ -60,6 +62,15 @@ def parse_stamp(text: str, field: str = "since") -> int:
     return int(text, 16)
 
 
+class WireReaction(msgspec.Struct):
+    """One emoji below a message: `count` gave it, `userids` are the first few of them."""
+
+    emoji: str
+    count: int
+    mine: bool
+    userids: tuple[int, ...]
+
+
 class WireMessage(msgspec.Struct, omit_defaults=True):
     """A message as frame and as row of the history; the first nine names are the original's."""
 
@@ -81,13 +92,14 @@ class WireMessage(msgspec.Struct, omit_defaults=True):
     file: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     event: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     edited: str = ""
+    reactions: tuple[WireReaction, ...] = ()
 
 
 def _raw(json: str) -> msgspec.Raw | msgspec.UnsetType:
     return msgspec.Raw(json.encode()) if json else msgspec.UNSET
 
 
-def message(record: Message) -> WireMessage:
+def message(record: Message, reactions: tuple[Reaction, ...] = ()) -> WireMessage:
     """A stored message that is not gone."""
     return WireMessage(
         id=record.message_id,
@@ -108,12 +120,24 @@ def message(record: Message) -> WireMessage:
         file=_raw(record.file),
         event=_raw(record.event),
         edited=rfc3339(record.edited_at_ms),
+        reactions=tuple(WireReaction(one.emoji, one.count, one.mine, one.user_ids) for one in reactions),
     )
 
 
-def history_row(record: Message) -> WireMessage | dict[str, Any]:
+def history_row(record: Message, reactions: tuple[Reaction, ...] = ()) -> WireMessage | dict[str, Any]:
     """A row for every seq: the message, or why it is gone."""
-    return {"seq": record.seq, "gone": GONE[record.gone]} if record.gone else message(record)
+    return {"seq": record.seq, "gone": GONE[record.gone]} if record.gone else message(record, reactions)
+
+
+def change(record: MessageChange) -> dict[str, Any]:
+    """A change of a message, as row and as frame (without its cmd)."""
+    data = msgspec.json.decode(record.data) if record.data else {}
+    return change_of_nothing_seen(record) | {"change": record.change, "seq": record.seq} | data
+
+
+def change_of_nothing_seen(record: MessageChange) -> dict[str, Any]:
+    """The same for whoever may not see that message: ver has moved, and nothing else."""
+    return {"kind": int(record.kind), "dstid": record.dstid, "userid": record.actor_id, "ver": record.ver}
 
 
 def profile(user: User) -> dict[str, Any]:

@@ -171,12 +171,50 @@ class Message(Record, frozen=True):
     gone: Gone = Gone.NO
 
 
+class MessageChange(Record, frozen=True):
+    """A recall, edit or reaction of a stored message. `data` is a JSON object with wire names, "" for none.
+
+    `blind` holds the present members who may not see that message: of the change they hear nothing but its ver.
+    """
+
+    kind: int
+    dstid: int  # the community, or the other user as the actor calls him
+    actor_id: int
+    ver: int
+    change: str
+    seq: int
+    data: str
+    blind: frozenset[int] = frozenset()
+
+
+class ChangePage(Record, frozen=True):
+    """Changes that the caller may see, ascending. He has then all up to `ver`; `last_ver` is the newest for him."""
+
+    changes: tuple[MessageChange, ...]
+    ver: int
+    last_ver: int
+
+
+class Reaction(Record, frozen=True):
+    """One emoji below a message: how many gave it, the first few of them, and whether the caller is one."""
+
+    emoji: str
+    count: int
+    mine: bool
+    user_ids: tuple[int, ...]
+
+
 class HistoryPage(Record, frozen=True):
-    """Every seq of a range, ascending, and the caller's window [first, last] (last < first: nothing to see)."""
+    """Every seq of a range, ascending, and the caller's window [first, last] (last < first: nothing to see).
+
+    `reactions` is {seq: its emojis, oldest first} of those that have any; `ver` the last change that is in it all.
+    """
 
     messages: tuple[Message, ...]
     first: int
     last: int
+    reactions: dict[int, tuple[Reaction, ...]]
+    ver: int
 
 
 class Conversation(Record, frozen=True):

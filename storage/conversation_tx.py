@@ -4,13 +4,15 @@ import unicodedata
 
 from imtornado.drafts import MemberState
 from imtornado.errors import Conflict, NotFound
-from imtornado.records import SYSTEM_MEDIA, Gone, Message, Policy, Role, Ticket
-from storage.file_uses import file_named, resource_name, use_in_community
+from imtornado.records import SYSTEM_MEDIA, Message, Policy, Role, Ticket
+from storage.file_uses import use_in_community
 from storage.locked import INSERT_MESSAGE, LockedConversation
+from storage.message_tx import SqlMessagesTx
 from storage.places import add_member
-from storage.rows import MESSAGE, destination, message_of
+from storage.rows import destination
 from storage.tickets import open_ticket
 from storage.transactions import Row, Tx
+from storage.view_tx import SqlViewTx, view_of
 
 _COLUMNS = frozenset({"name", "icon", "cate", "memo", "announcement", "policy", "owner_id"})
 
@@ -29,6 +31,7 @@ class SqlConversationTx:
         self._id = conversation.conversation_id
         self._departed: set[int] = set()
         self._dissolved = False
+        self.messages = SqlMessagesTx(tx, conversation)
         self.lines: list[Message] = []
 
     @property
@@ -40,15 +43,18 @@ class SqlConversationTx:
         return self._conversation.community_id
 
     def finish(self) -> None:
-        """Windows that end in this change end with its last line."""
+        """Windows that end in this change end with its last line, and with the last ver."""
+        if not (self._dissolved or self._departed):
+            return
+        last_seq, ver = self._conversation.last_seq, self.messages.ver
         if self._dissolved:
             self._tx.execute(
-                "UPDATE member SET left_seq = ?, may_send = 0, changed_at_ms = ?"
+                "UPDATE member SET left_seq = ?, left_ver = ?, may_send = 0, changed_at_ms = ?"
                 " WHERE conversation_id = ? AND left_seq IS NULL",
-                (self._conversation.last_seq, self.now_ms, self._id),
+                (last_seq, ver, self.now_ms, self._id),
             )
         for user_id in self._departed:
-            self._place(user_id, "left_seq = ?", self._conversation.last_seq)
+            self._place(user_id, "left_seq = ?, left_ver = ?", last_seq, ver)
 
     def member(self, user_id: int) -> MemberState | None:
         row = self._tx.one(
@@ -211,30 +217,8 @@ class SqlConversationTx:
         else:
             self._tx.told.append((user_id, 0 if user_id else self.community_id, kind, data))
 
-    def message(self, seq: int) -> Message | None:
-        row = self._tx.one(f"SELECT {MESSAGE} FROM message x WHERE x.conversation_id = ? AND x.seq = ?", self._id, seq)
-        return None if row is None else message_of(self._conversation.key, row)
-
-    def blank(self, seq: int, why: Gone) -> None:
-        message = self.message(seq)
-        if message is None:
-            raise NotFound("There is no such message.", field="seq")
-        place = (self._id, seq)
-        for url in (message.url, message.pic):
-            file = file_named(self._tx, resource_name(url))
-            self._tx.execute("DELETE FROM file_use WHERE name = ? AND conversation_id = ? AND seq = ?", (file, *place))
-        for user_id in set(message.mention):
-            self._tx.execute(
-                "DELETE FROM mention WHERE user_id = ? AND conversation_id = ? AND seq = ?", (user_id, *place)
-            )
-        self._tx.execute("DELETE FROM reaction WHERE conversation_id = ? AND seq = ?", place)
-        self._tx.execute("UPDATE `change` SET data = '' WHERE conversation_id = ? AND seq = ?", place)
-        self._tx.execute(
-            "UPDATE message SET content = '', pic = '', url = '', memo = '', amount = 0, file = '', event = '',"
-            " mention = '', gone = ? WHERE conversation_id = ? AND seq = ?",
-            (int(why), *place),
-        )
-        self._conversation.changed = True
+    def view(self, user_id: int) -> SqlViewTx | None:
+        return view_of(self._tx, self._conversation, user_id)
 
     def _community(self, columns: str) -> Row:
         """Columns of the living community. Raises: NotFound."""

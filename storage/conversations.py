@@ -1,10 +1,16 @@
 """Conversations as one member sees them, and their messages: `store.Conversations`."""
 
+from typing import NamedTuple
+
 from imtornado.errors import NotFound
-from imtornado.records import Conversation, HistoryPage, Kind, conversation_key
+from imtornado.records import ChangePage, Conversation, HistoryPage, Kind, MessageChange, conversation_key
+from storage.earlier_texts import as_of
 from storage.previews import COLUMNS, conversations_of, shown
-from storage.rows import MESSAGE, notebook_key, window
-from storage.transactions import Row, Transactions, Tx
+from storage.reactions import reactions_now, reactions_then
+from storage.rows import MESSAGE, destination, notebook_key, window
+from storage.transactions import Transactions, Tx
+
+CHANGES_SCANNED = 2000  # of which a page of changes is taken: those outside of a window are many for who came late
 
 # What the member may see of a conversation is not empty: the same rule as `rows.window`.
 _HAS_MESSAGES = "(c.last_seq >= m.joined_seq AND c.last_seq > m.cleared_seq AND c.last_seq >= c.first_seq)"
@@ -26,7 +32,8 @@ _CHANGED = (
     f" ORDER BY {_MOVED} DESC, c.id DESC LIMIT ?"
 )
 _PLACE = (
-    "SELECT c.id, c.first_seq, c.last_seq, m.joined_seq, m.cleared_seq, m.left_seq FROM conversation c"
+    "SELECT c.id, c.first_seq, c.last_seq, m.joined_seq, m.cleared_seq, m.left_seq,"
+    " CASE WHEN m.left_seq IS NULL THEN c.ver ELSE m.left_ver END FROM conversation c"
     " CROSS JOIN member m ON m.user_id = ? AND m.conversation_id = c.id WHERE c.`key` = ?"
 )
 _RANGE = (
@@ -34,6 +41,28 @@ _RANGE = (
     " ON h.user_id = ? AND h.conversation_id = x.conversation_id AND h.seq = x.seq"
     " WHERE x.conversation_id = ? AND x.seq BETWEEN ? AND ? ORDER BY x.seq"
 )
+_CHANGES = (
+    "SELECT x.actor_id, x.ver, x.kind, x.seq, x.data FROM `change` x"
+    " WHERE x.conversation_id = ? AND x.ver > ? AND x.ver <= ? AND x.seq BETWEEN ? AND ?"
+    " AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user_id = ? AND h.conversation_id = x.conversation_id"
+    " AND h.seq = x.seq) ORDER BY x.ver LIMIT ?"
+)
+
+
+class _Place(NamedTuple):
+    """A row of _PLACE; `ver` is the newest change that is his to see."""
+
+    conversation_id: int
+    first_seq: int
+    last_seq: int
+    joined_seq: int
+    cleared_seq: int
+    left_seq: int | None
+    ver: int
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return window(self.first_seq, self.last_seq, self.joined_seq, self.cleared_seq, self.left_seq)
 
 
 class SqlConversations:
@@ -60,34 +89,49 @@ class SqlConversations:
         key = conversation_key(kind, user_id, dstid)
         with self._transactions.read() as tx:
             place = _place(tx, user_id, key)
-            first, last = window(*place[1:])
+            first, last = place.window
             if after is not None:
                 start = max(first, after + 1)
                 end = min(last, start + limit - 1)
             else:
                 end = last if before is None else min(last, before - 1)
                 start = max(first, end - limit + 1)
-            rows = tx.all(_RANGE, user_id, place[0], start, end)
-        return HistoryPage(tuple(shown(key, row) for row in rows), first, last)
+            conversation_id, seqs = place.conversation_id, (start, end)
+            messages = tuple(shown(key, row) for row in tx.all(_RANGE, user_id, conversation_id, *seqs))
+            if place.left_seq is None:
+                reactions = reactions_now(tx, conversation_id, user_id, seqs)
+            else:
+                messages = as_of(tx, conversation_id, messages, place.ver)
+                reactions = reactions_then(tx, conversation_id, user_id, seqs, place.ver)
+        return HistoryPage(messages, first, last, reactions, place.ver)
+
+    def changes(self, user_id: int, kind: int, dstid: int, since: int, limit: int) -> ChangePage:
+        key = conversation_key(kind, user_id, dstid)
+        with self._transactions.read() as tx:
+            place = _place(tx, user_id, key)
+            end = min(place.ver, since + CHANGES_SCANNED)
+            rows = tx.all(_CHANGES, place.conversation_id, since, end, *place.window, user_id, limit)
+        changes = tuple(MessageChange(*destination(key, row[0]), *row) for row in rows)
+        return ChangePage(changes, changes[-1].ver if len(changes) == limit else end, place.ver)
 
     def readers(self, user_id: int, community_id: int, seq: int) -> tuple[int, ...]:
         with self._transactions.read() as tx:
             place = _place(tx, user_id, conversation_key(Kind.COMMUNITY, user_id, community_id))
-            first, last = window(*place[1:])
-            if place[-1] is not None or not first <= seq <= last:
+            first, last = place.window
+            if place.left_seq is not None or not first <= seq <= last:
                 raise NotFound("There is no such message.", field="seq")
             rows = tx.all(
                 "SELECT user_id FROM member WHERE conversation_id = ? AND left_seq IS NULL AND read_seq >= ?"
                 " ORDER BY user_id",
-                place[0],
+                place.conversation_id,
                 seq,
             )
         return tuple(row[0] for row in rows)
 
 
-def _place(tx: Tx, user_id: int, key: str) -> Row:
-    """Conversation id and what `rows.window` takes. Raises: NotFound for whoever never was a member."""
+def _place(tx: Tx, user_id: int, key: str) -> _Place:
+    """Raises: NotFound for whoever never was a member."""
     row = tx.one(_PLACE, user_id, key)
     if row is None:
         raise NotFound("There is no such conversation.", field="dstid")
-    return row
+    return _Place(*row)

@@ -11,7 +11,7 @@ from functools import cache
 
 from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
 from imtornado.errors import Busy, Conflict, ImError, Internal, NotFound
-from imtornado.records import Kind, Message
+from imtornado.records import Kind
 from storage.conversation_tx import SqlConversationTx
 from storage.locked import LockedConversation, PendingRows, lock
 from storage.refusals import files_of, needs_look, no_place, refusal
@@ -81,7 +81,7 @@ class _Batch:
         self._conversation_ids = conversation_ids
         self._outcomes: list[Outcome | None] = [None] * len(drafts)
         self._rows = PendingRows()
-        self._changed: list[tuple[int, object, tuple[Message, ...], int, int]] = []  # last two: range of told events
+        self._changed: list[tuple[int, object, SqlConversationTx, int, int]] = []  # last two: range of told events
         self._firsts: dict[tuple[int, str], int] = {}  # {(sender_id, cid): place of its first draft}
         self._stored: dict[tuple[int, str], tuple[int, int]] = {}  # {(sender_id, cid): (conversation_id, seq)}
 
@@ -99,8 +99,9 @@ class _Batch:
             [(c.last_seq, c.now_ms, c.conversation_id) for c in conversations.values() if c.changed],
         )
         events = self._tx.write_events()
-        for place, result, lines, start, end in self._changed:
-            self._outcomes[place] = Changed(result, lines, tuple(events[start:end]))
+        for place, result, scope, start, end in self._changed:
+            changes = tuple(scope.messages.changes)
+            self._outcomes[place] = Changed(result, tuple(scope.lines), tuple(events[start:end]), changes)
         return [outcome for outcome in self._outcomes if outcome is not None]
 
     def _sort(self) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
@@ -293,7 +294,7 @@ class _Batch:
             self._outcomes[place] = Internal("Something went wrong on our side.")
         else:
             tx.execute("RELEASE SAVEPOINT one_change")
-            self._changed.append((place, result, tuple(scope.lines), before[2], len(tx.told)))
+            self._changed.append((place, result, scope, before[2], len(tx.told)))
             return
         tx.execute("ROLLBACK TO SAVEPOINT one_change")
         tx.execute("RELEASE SAVEPOINT one_change")

@@ -140,7 +140,10 @@ class JoinRequest(peewee.Model):
 
 
 class Member(peewee.Model):
-    """A user's place in a conversation, kept after he left: his window is [joined_seq, left_seq]."""
+    """A user's place in a conversation, kept after he left: his window is [joined_seq, left_seq].
+
+    `left_ver` is the conversation's ver at his leaving: changes after it are not his to see.
+    """
 
     user_id = BigIntegerField()
     conversation_id = BigIntegerField()
@@ -155,6 +158,7 @@ class Member(peewee.Model):
     pinned = number()
     muted = number()
     changed_at_ms = number()
+    left_ver = number()
 
     class Meta:
         primary_key = CompositeKey("user_id", "conversation_id")
@@ -204,6 +208,19 @@ class Change(peewee.Model):
         indexes = ((("conversation_id", "seq"), False),)
 
 
+class EarlierText(peewee.Model):
+    """What a message said before the edit `ver`; kept only for members who had left by then."""
+
+    conversation_id = BigIntegerField()
+    seq = BigIntegerField()
+    ver = BigIntegerField()
+    content = LongField(default="")
+
+    class Meta:
+        table_name = "earlier_text"
+        primary_key = CompositeKey("conversation_id", "seq", "ver")
+
+
 class Reaction(peewee.Model):
     conversation_id = BigIntegerField()
     seq = BigIntegerField()
@@ -224,6 +241,7 @@ class Hidden(peewee.Model):
 
     class Meta:
         primary_key = CompositeKey("user_id", "conversation_id", "seq")
+        indexes = ((("conversation_id", "seq"), False),)
 
 
 class Mention(peewee.Model):
@@ -306,6 +324,7 @@ MODELS: tuple[type[peewee.Model], ...] = (
     Member,
     Message,
     Change,
+    EarlierText,
     Reaction,
     Hidden,
     Mention,

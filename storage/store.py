@@ -11,7 +11,7 @@ Kinds of events (their `data` is JSON with wire names; a NOTICE unless marked *)
     community.joined {dstid}, community.left {dstid}, community.kicked {dstid}, community.request {dstid, userid}
     community.updated {dstid}, community.dissolved {dstid}          for all members
     session.added {id}, *session.ended {id}, *account.disabled {}
-    conversation.updated {kind, dstid}  pin, mute, clear of one's own
+    conversation.updated {kind, dstid, deleted?}    pin, mute, clear of one's own; `deleted`: seqs deleted for himself
 
 Raises, everywhere: Busy when the database is locked, full or away (nothing was committed, or the outcome is unknown).
 """
@@ -24,6 +24,7 @@ import msgspec
 from imtornado.clock import Clock
 from imtornado.drafts import Draft, Outcome
 from imtornado.records import (
+    ChangePage,
     Community,
     ContactRequest,
     Conversation,
@@ -238,6 +239,14 @@ class Conversations(Protocol):
     ) -> HistoryPage:
         """Seqs of [first, last] next to `before` or `after` (None, None: the newest page), gapless and ascending.
 
+        Whoever left sees texts and reactions as they were then; only what is gone is gone for him too.
+        Raises: NotFound (not a member ever, unknown).
+        """
+
+    def changes(self, user_id: int, kind: int, dstid: int, since: int, limit: int) -> ChangePage:
+        """At most `limit` changes after the ver `since` of messages that he may see, ascending; up to his leaving.
+
+        What was recorded of a message that is gone by now comes without its data.
         Raises: NotFound (not a member ever, unknown).
         """
 

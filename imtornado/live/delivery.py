@@ -9,8 +9,8 @@ from imtornado.frames import Cmd, frame, websocket_frame
 from imtornado.live.connection import Connection
 from imtornado.live.registry import Registry
 from imtornado.live.writer import Pending
-from imtornado.protocol import WireMessage, encode, message, rfc3339
-from imtornado.records import Event, Kind, Message
+from imtornado.protocol import WireMessage, change, change_of_nothing_seen, encode, message, rfc3339
+from imtornado.records import Event, Kind, MessageChange
 
 
 class Delivery:
@@ -32,7 +32,9 @@ class Delivery:
                 self._fan_out(pending, outcome)  # type: ignore[arg-type]
         elif isinstance(outcome, Changed):
             for line in outcome.lines:
-                self._send(websocket_frame(encode(message(line))), self._receivers_of_line(line))
+                self._send(websocket_frame(encode(message(line))), self._members(line.kind, line.dstid, line.sender_id))
+            for made in outcome.changes:
+                self._tell_change(made)
             for event in outcome.events:
                 self._apply(event)
         elif isinstance(outcome, Read) and outcome.moved and isinstance(pending.draft, ReadDraft):
@@ -63,10 +65,22 @@ class Delivery:
             count += 1
         self.frames += count
 
-    def _receivers_of_line(self, line: Message) -> Iterable[Connection]:
-        if line.kind == Kind.COMMUNITY:
-            return self._registry.sockets_in_community(line.dstid)
-        return (*self._registry.sockets_of_user(line.dstid), *self._registry.sockets_of_user(line.sender_id))
+    def _members(self, kind: int, dstid: int, user_id: int) -> Iterable[Connection]:
+        """The sockets of everybody in the conversation that `user_id` calls (kind, dstid)."""
+        registry = self._registry
+        if kind == Kind.COMMUNITY:
+            return registry.sockets_in_community(dstid)
+        if dstid == user_id:
+            return registry.sockets_of_user(user_id)
+        return (*registry.sockets_of_user(dstid), *registry.sockets_of_user(user_id))
+
+    def _tell_change(self, made: MessageChange) -> None:
+        """CHANGE to all devices of all members, the actor's too: he acted by HTTP."""
+        data = frame(Cmd.CHANGE, **change(made))
+        bare = frame(Cmd.CHANGE, **change_of_nothing_seen(made)) if made.blind else data
+        for connection in self._members(made.kind, made.dstid, made.actor_id):
+            if connection.v1:
+                connection.send(bare if connection.user_id in made.blind else data)
 
     def _tell_read(self, draft: ReadDraft, seq: int) -> None:
         """READ to my own devices, and to the other side of a single chat."""

@@ -40,6 +40,10 @@ class Messages:
             raise BadParameter("Name before or after, not both.", field="before")
         return self._store.conversations.history(user_id, kind, dstid, before, after, limit)
 
+    def readers(self, user_id: int, community_id: int, seq: int) -> tuple[int, ...]:
+        """Members who have read the community up to `seq`, by id. Raises: NotFound (outside of his window)."""
+        return self._store.conversations.readers(user_id, community_id, seq)
+
 
 def _parse_cursor(text: str) -> tuple[int, int]:
     if not text:

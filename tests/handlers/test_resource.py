@@ -68,7 +68,7 @@ def test_a_recalled_picture_is_gone_for_who_got_it(ann: Person, house: House) ->
     send_picture(ann, bob.user_id, uploaded)
     assert fetch(bob, uploaded["data"]).status == 200
     key = conversation_key(Kind.SINGLE, ann.user_id, bob.user_id)
-    (outcome,) = house.store.commit([Change(key, lambda tx: tx.blank(1, Gone.RECALLED))])
+    (outcome,) = house.store.commit([Change(key, lambda tx: tx.messages.blank(1, Gone.RECALLED))])
     assert isinstance(outcome, Changed)
     assert_not_found(fetch(bob, uploaded["data"]))
     assert_not_found(fetch(bob, uploaded["thumb"]))

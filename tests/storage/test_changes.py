@@ -292,7 +292,7 @@ def test_blanking_removes_text_mention_and_file_for_ever(scene: Scene) -> None:
     sent = scene.send(ada, Kind.COMMUNITY, room, "secret text", url="/resource/secret", mention=(bea,), cid="c")
     assert scene.store.uploads.visible("secret", bea) is not None
     assert scene.shown(bea, Kind.COMMUNITY, room).mentioned
-    scene.change(room, lambda tx: tx.blank(sent.seq, Gone.RECALLED))
+    scene.change(room, lambda tx: tx.messages.blank(sent.seq, Gone.RECALLED))
     message = scene.seen(bea, Kind.COMMUNITY, room)[-1]
     assert (message.content, message.url, message.mention, message.gone) == ("", "", (), Gone.RECALLED)
     assert scene.store.uploads.visible("secret", bea) is None
@@ -300,14 +300,17 @@ def test_blanking_removes_text_mention_and_file_for_ever(scene: Scene) -> None:
     again = scene.send(ada, Kind.COMMUNITY, room, "secret text", url="/resource/secret", mention=(bea,), cid="c")
     assert again == Stored(sent.message_id, sent.seq, sent.created_at_ms, True)
     with pytest.raises(NotFound):
-        scene.change(room, lambda tx: tx.blank(999, Gone.RECALLED))
+        scene.change(room, lambda tx: tx.messages.blank(999, Gone.RECALLED))
 
 
 def test_a_change_sees_the_messages_before_it_in_the_batch(scene: Scene) -> None:
     ada = scene.user()
     room = scene.community(ada)
     _, changed = scene.store.commit(
-        [scene.draft(ada, Kind.COMMUNITY, room, "first"), change(room, lambda tx: (tx.message(2), tx.message(3)))]
+        [
+            scene.draft(ada, Kind.COMMUNITY, room, "first"),
+            change(room, lambda tx: (tx.messages.get(2), tx.messages.get(3))),
+        ]
     )
     assert isinstance(changed, Changed)
     assert isinstance(changed.result, tuple)

@@ -82,7 +82,7 @@ def test_everything_that_moves_a_conversation_brings_it_into_changed(scene: Scen
         (lambda: scene.send(cid, Kind.COMMUNITY, room), group),
         (lambda: scene.change(room, lambda tx: tx.set_community(name="renamed")), group),
         (lambda: scene.change(room, lambda tx: tx.set_role(ada, Role.OWNER)), group),
-        (lambda: scene.change(room, lambda tx: tx.blank(1, Gone.RECALLED)), group),
+        (lambda: scene.change(room, lambda tx: tx.messages.blank(1, Gone.RECALLED)), group),
         (lambda: scene.leave(room, ada), group),
     ]
     for number, (move, moved) in enumerate(moves):
