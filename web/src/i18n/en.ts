@@ -53,6 +53,8 @@ const texts = {
   startFailed: 'The server does not answer.',
 
   // Errors
+  fieldNeeded: 'Please fill this in.',
+  fieldTooShort: 'At least {n} characters.',
   errorNoAnswer: 'The server did not answer. Check your connection and try again.',
   errorUnknown: 'That did not work. Try again.',
   errorBusy: 'The server is busy. Try again in a moment.',

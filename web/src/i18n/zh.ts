@@ -52,6 +52,8 @@ export const zh: Record<Key, string> = {
   accountDisabled: '此账号已停用，请联系管理员。',
   startFailed: '服务器没有响应。',
 
+  fieldNeeded: '请填写此项。',
+  fieldTooShort: '至少 {n} 个字符。',
   errorNoAnswer: '服务器没有响应，请检查网络后重试。',
   errorUnknown: '操作未成功，请重试。',
   errorBusy: '服务器繁忙，请稍后再试。',
