@@ -163,7 +163,7 @@ class Upload(Attachment):
     async def _end(self) -> None:
         arrival, self._arrival = self._arrival, None
         if arrival is not None:
-            with contextlib.suppress(RuntimeError):  # the server has stopped, and removes the folder as a whole
+            with contextlib.suppress(Busy):  # the server has stopped, and removes the folder as a whole
                 await self.context.workers.files.call(arrival.end)
 
 

@@ -194,6 +194,8 @@ class BaseHandler(tornado.web.RequestHandler):
 
     def _envelope(self, envelope: dict[str, object]) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")
+        if self.context.is_draining():
+            self.set_header("Connection", "close")  # the caller's next request is for the next server
         self.finish(msgspec.json.encode(envelope))
 
     def _same_origin(self) -> bool | None:

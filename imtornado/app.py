@@ -36,6 +36,7 @@ HEADER_WAIT_S = 60.0  # Tornado's default is an hour
 BODY_WAIT_S = 120.0
 BACKLOG = 1024
 TIDY_EVERY_S = 3600.0
+RUNNING_CALLS_S = 5.0  # of the 30 that an exit may take, for HTTP calls that are being worked on
 
 
 class Server:
@@ -104,16 +105,18 @@ class Server:
             await asyncio.sleep(TIDY_EVERY_S)
 
     async def stop(self) -> None:
-        """Drains: no new connection, every socket sent away with 4001, everything accepted committed."""
+        """Drains: no new connection, sockets sent away with 4001, running calls answered, the accepted committed."""
         self.live.draining = True
         await asyncio.sleep(self.config.server.drain_notice_s)
         self.http.stop()
         self._tidying.cancel()
         await self.live.drain()
+        await self.workers.rest(RUNNING_CALLS_S)
         await self.live.stop()
         await self.http.close_all_connections()
         self.uploads.close()
-        self.workers.close()
+        # Off the loop: a call that still runs may wait for an answer of the writer, which only the loop can give.
+        await asyncio.to_thread(self.workers.close)
         self.store.close()
 
     def _measure(self) -> None:

@@ -191,9 +191,9 @@ class Writer:
         return waiter.result()
 
     async def stop(self) -> None:
-        """Commits and delivers what is queued, then ends the threads. What is submitted later is answered Busy."""
+        """Commits and delivers what is queued, then ends the threads. What is submitted meanwhile is answered Busy."""
+        self._stopped = True  # first: a draft that came after the last look would be left without any answer
         await self._idle.wait()
-        self._stopped = True
         self._sweeper.cancel()
         for lane in self._lanes:
             lane.stop()
