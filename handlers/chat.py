@@ -83,7 +83,7 @@ class ChatHandler(WebSocketHandler):
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
-        return Upgrade(self, self._wire, self._enter, self.context.live.keep)
+        return Upgrade(self, self._wire, self._enter, self.context.live.pumps)
 
     def _wire(self, subprotocol: str | None) -> Connection:
         return self.context.live.connection(self._opening, v1=subprotocol is not None, language=self.language)

@@ -36,7 +36,9 @@ class Server(msgspec.Struct, frozen=True):
     trusted_proxies: Annotated[
         Words, _doc("addresses of reverse proxies whose X-Forwarded-For and -Proto are believed")
     ] = ()
-    fast_transport: Annotated[bool, _doc("hand sockets to the event loop's own transport after the upgrade")] = False
+    fast_transport: Annotated[
+        bool, _doc("hand plain sockets to the event loop's own transport after the upgrade, if a check at start works")
+    ] = True
     tls_cert: Annotated[str, _doc("PEM file with the certificate chain; empty: plain HTTP")] = ""
     tls_key: Annotated[str, _doc("PEM file with the private key")] = ""
     heartbeat_s: Annotated[Positive, _doc("a silent socket is pinged after this, gone after twice this")] = 25

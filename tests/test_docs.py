@@ -9,7 +9,7 @@ from handlers.routes import TABLE
 from imtornado.config import sections
 from imtornado.errors import Code
 from imtornado.frames import Cmd
-from imtornado.live.wire import Close
+from imtornado.live.outbox import Close
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "web" / "README.md"])

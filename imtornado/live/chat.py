@@ -24,9 +24,9 @@ from imtornado.frames import (
 from imtornado.live.connection import Connection
 from imtornado.live.events import end_if_revoked
 from imtornado.live.liveness import Liveness
+from imtornado.live.outbox import Close
 from imtornado.live.presence import Presence
 from imtornado.live.registry import Registry
-from imtornado.live.wire import Close
 from imtornado.live.writer import Pending, Writer
 from imtornado.protocol import MAX_ID, encode, rfc3339, stamp
 from imtornado.records import Event, Kind, Opening

@@ -4,7 +4,8 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from imtornado.drafts import Outcome
-from imtornado.live.wire import Flusher, Wire
+from imtornado.live.outbox import Flusher
+from imtornado.live.wire import Wire
 from imtornado.records import Opening
 
 if TYPE_CHECKING:

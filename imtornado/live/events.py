@@ -15,8 +15,8 @@ import msgspec
 
 from imtornado.frames import Cmd, websocket_frame
 from imtornado.live.connection import Connection
+from imtornado.live.outbox import Close
 from imtornado.live.registry import Registry
-from imtornado.live.wire import Close
 from imtornado.protocol import encode
 from imtornado.records import Event
 from imtornado.workers import Pool

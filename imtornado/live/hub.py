@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import math
 
 from imtornado.config import Config
 from imtornado.live.chat import Chat
@@ -9,15 +11,21 @@ from imtornado.live.connection import Connection
 from imtornado.live.delivery import Delivery
 from imtornado.live.events import Events
 from imtornado.live.liveness import Liveness
+from imtornado.live.outbox import Close, Flusher
 from imtornado.live.presence import Presence
+from imtornado.live.pumps import Pumps
 from imtornado.live.registry import Registry
-from imtornado.live.wire import Close, Flusher
+from imtornado.live.self_check import hand_over_works
 from imtornado.live.writer import Writer
 from imtornado.records import Opening
 from imtornado.workers import Workers
 from storage.store import Store
 
+log = logging.getLogger(__name__)
+
 DRAIN_S = 15.0  # over which the sockets are told to reconnect
+DRAIN_STEP_S = 0.1
+GONE_S = 5.0  # for the last of them to end
 
 
 class Live:
@@ -41,33 +49,32 @@ class Live:
             liveness=self.liveness,
         )
         self.draining = False
-        self._pumps: set[asyncio.Task[None]] = set()
+        self.pumps = Pumps()
+        self._fast_transport = config.server.fast_transport
+        self._empty = asyncio.Event()
+        self.registry.on_empty = self._empty.set
 
     async def start(self) -> None:
         await self.events.start()
         self.liveness.start()
+        self.pumps.fast = self._fast_transport and await hand_over_works(self.flusher)
+        log.info("sockets are read by %s", "the loop's transport" if self.pumps.fast else "Tornado's stream")
 
     def connection(self, opening: Opening, *, v1: bool, language: str) -> Connection:
         """A connection that nobody knows yet; `chat.enter` makes it known."""
         return Connection(self.flusher, self.chat, opening, v1=v1, language=language)
 
-    def keep(self, pump: asyncio.Task[None]) -> None:
-        """Holds the task of a socket for as long as it runs."""
-        self._pumps.add(pump)
-        pump.add_done_callback(self._pumps.discard)
-
     async def drain(self, over_s: float = DRAIN_S) -> None:
         """Sends every socket away with 4001, spread over at most `over_s`; done when all are gone."""
         self.draining = True
-        sockets = list(self.registry)
-        pause_s = min(over_s / max(1, len(sockets)), 0.01)
-        for connection in sockets:
-            connection.close(Close.DRAINING, "server draining")
-            await asyncio.sleep(pause_s)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(5):
-                while self._pumps:
-                    await asyncio.wait(self._pumps)
+        while waiting := [connection for connection in self.registry if not connection.closing]:
+            parts = max(1, math.ceil(min(over_s, len(waiting) * 0.01) / DRAIN_STEP_S))
+            size = math.ceil(len(waiting) / parts)
+            for first in range(0, len(waiting), size):
+                for connection in waiting[first : first + size]:
+                    connection.close(Close.DRAINING, "server draining")
+                await asyncio.sleep(DRAIN_STEP_S if first + size < len(waiting) else 0)
+        await self._all_gone()
 
     async def stop(self) -> None:
         """The writer stops last: what was accepted is committed, and answered as far as sockets remain."""
@@ -76,5 +83,13 @@ class Live:
         await self.writer.stop()
         for connection in self.registry:
             connection.abort()
-        if self._pumps:
-            await asyncio.wait(self._pumps)
+        await self._all_gone()
+        await self.pumps.ended()
+
+    async def _all_gone(self) -> None:
+        """Waits until no socket is left, a few seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GONE_S):
+                while len(self.registry):
+                    self._empty.clear()
+                    await self._empty.wait()

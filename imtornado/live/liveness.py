@@ -7,7 +7,8 @@ Any byte is a sign of life; hidden browser tabs run timers once a minute, the or
 import asyncio
 
 from imtornado.frames import websocket_frame
-from imtornado.live.wire import Close, Flusher, Wire
+from imtornado.live.outbox import Close, Flusher
+from imtornado.live.wire import Wire
 
 PING = websocket_frame(b"", 9)
 

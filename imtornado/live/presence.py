@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from imtornado.frames import Cmd, frame
 from imtornado.live.connection import Connection
+from imtornado.live.outbox import Ephemeral
 from imtornado.live.registry import Registry
-from imtornado.live.wire import Ephemeral
 from imtornado.protocol import rfc3339
 
 GATHER_S = 1.0  # a reload of a page is no absence

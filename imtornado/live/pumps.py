@@ -1,7 +1,10 @@
 """The two byte pumps below a wire: Tornado's stream, and the event loop's own transport."""
 
 import asyncio
+import contextlib
 import socket
+import struct
+from collections.abc import Callable
 
 from tornado.iostream import IOStream, StreamClosedError
 
@@ -29,8 +32,10 @@ class StreamPump:
         """Reads until the socket ends. Whatever happens, the wire hears of the end once."""
         try:
             while True:
-                data = await self._stream.read_bytes(READ_BYTES, partial=True)
-                self._wire.feed(data)
+                reading = self._stream.read_bytes(READ_BYTES, partial=True)
+                if reading.done():  # type: ignore[attr-defined]
+                    await asyncio.sleep(0)  # more was there already: the others have their turn first
+                self._wire.feed(await reading)
                 if self._held is not None:
                     await self._held
         except StreamClosedError:
@@ -73,6 +78,8 @@ class StreamPump:
             self._stream.write(b"").add_done_callback(lambda _: self._stream.close())
 
     def abort(self) -> None:
+        if not self._stream.closed():
+            _reset(self._stream.socket)
         self._stream.close()
 
     def _stream_closed(self) -> None:
@@ -82,20 +89,30 @@ class StreamPump:
 class TransportPump(asyncio.Protocol):
     """Bytes over the loop's own transport (uvloop's where it is installed): fewer steps a read and a write."""
 
-    __slots__ = ("_transport", "_wire")
+    __slots__ = ("_transport", "_unread", "_wire")
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, unread: bytes) -> None:
         self._wire = wire
+        self._unread = unread  # what Tornado's stream had read beyond the upgrade request
         self._transport: asyncio.Transport | None = None
 
+    @property
+    def connected(self) -> bool:
+        """Whether a transport has taken the socket: from then on it is the one to tell of the end."""
+        return self._transport is not None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=READ_BYTES)
-        self._wire.attach(self)
+        self._transport = transport  # type: ignore[assignment]
+        transport.set_write_buffer_limits(high=READ_BYTES)  # type: ignore[attr-defined]
+        unread, self._unread = self._unread, b""
+        self._wire.attach(self, unread)
 
     def data_received(self, data: bytes) -> None:
         self._wire.feed(data)
+
+    def eof_received(self) -> bool:
+        self._wire.hung_up()
+        return True  # it is the wire that ends the socket, once what waits has left
 
     def pause_writing(self) -> None:
         self._wire.full = True
@@ -107,8 +124,10 @@ class TransportPump(asyncio.Protocol):
         self._wire.lost()
 
     def write(self, data: bytes) -> bool:
-        assert self._transport is not None
-        self._transport.write(data)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return True  # `connection_lost` is about to tell the wire
+        transport.write(data)
         return not self._wire.full  # the transport has called pause_writing by now
 
     def pending_bytes(self) -> int:
@@ -128,7 +147,80 @@ class TransportPump(asyncio.Protocol):
 
     def abort(self) -> None:
         if self._transport is not None:
+            _reset(self._transport.get_extra_info("socket"))
             self._transport.abort()
+
+
+class Pumps:
+    """Gives each upgraded socket its pump, and keeps the tasks of those that run in one."""
+
+    def __init__(self) -> None:
+        self.fast = False  # whether plain sockets leave Tornado's stream; decided once, at the start
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def drive(self, stream: IOStream, wire: Wire, enter: Callable[[Wire], None]) -> None:
+        """Moves the bytes of `stream`, whose 101 has been written, to and from `wire`; over TLS by the stream.
+
+        `enter` makes the wire known, without waiting. What it raises is passed on, and the socket is closed; once it
+        has returned, `Wire.lost` will be called, once. A stream that has ended meanwhile never gets there.
+        """
+        fast = self.fast and type(stream) is IOStream
+        if fast:
+            with contextlib.suppress(StreamClosedError):
+                while stream.writing():  # the 101 did not fit into the socket: the peer pipelined and does not read
+                    await stream.write(b"")
+        if stream.closed():
+            return
+        try:
+            enter(wire)
+        except BaseException:
+            stream.close()
+            raise
+        if fast:
+            await _hand_over(stream, wire)
+        else:
+            task = asyncio.create_task(StreamPump(stream, wire).run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def ended(self) -> None:
+        """Waits for the tasks; their sockets have been told to end."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+async def _hand_over(stream: IOStream, wire: Wire) -> None:
+    """The socket leaves the stream for a transport. What the stream had read too far is heard first."""
+    connected, unread = _leave(stream)
+    pump = TransportPump(wire, unread)
+    try:
+        tune(connected)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: pump, connected)
+    finally:
+        if not pump.connected:
+            connected.close()
+            wire.lost()
+
+
+def _leave(stream: IOStream) -> tuple[socket.socket, bytes]:
+    """(the socket of an open, idle stream, what it had read of it). The stream is closed without its socket.
+
+    As Tornado's own `IOStream.start_tls` does it, by parts that are not documented: hence the range of versions in
+    setup.cfg and the check at the start (`imtornado.live.self_check`).
+    """
+    connected = stream.socket
+    stream.io_loop.remove_handler(connected)
+    stream.socket = None  # type: ignore[assignment]
+    stream._closed = True
+    return connected, bytes(stream._read_buffer)
+
+
+def _reset(connected: socket.socket | None) -> None:
+    """Makes the end of the socket a reset: otherwise the kernel keeps what a dead peer never takes for many minutes."""
+    if connected is None:
+        return
+    with contextlib.suppress(OSError):
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def tune(connected: socket.socket) -> None:

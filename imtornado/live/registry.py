@@ -1,7 +1,7 @@
 """Who is connected: maps from users and communities to their sockets, never a walk over all of them."""
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from imtornado.errors import Busy
 from imtornado.live.connection import Connection
@@ -25,6 +25,7 @@ class Registry:
         self._ticket = 0
         self.opened = 0
         self.closed = 0
+        self.on_empty: Callable[[], object] = lambda: None  # called when the last socket has gone
 
     def __len__(self) -> int:
         return self.opened - self.closed
@@ -67,6 +68,8 @@ class Registry:
         sockets.remove(connection)
         if not sockets:
             del self._users[connection.user_id]
+            if not self._users:
+                self.on_empty()
         return not sockets
 
     def join(self, user_id: int, community_id: int) -> None:

@@ -5,14 +5,13 @@ It is used for the handshake only; after the 101 the socket belongs to a pump, a
 go: they would cost more memory than the connection.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13, _WebSocketParams
 
 from imtornado.errors import ImError
-from imtornado.live.pumps import StreamPump
+from imtornado.live.pumps import Pumps
 from imtornado.live.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -26,15 +25,15 @@ class Upgrade(WebSocketProtocol13):
         handler: WebSocketHandler,
         open_wire: Callable[[str | None], Wire],
         enter: Callable[[Wire], None],
-        keep: Callable[[asyncio.Task[None]], None],
+        pumps: Pumps,
     ) -> None:
         super().__init__(handler, mask_outgoing=False, params=_WebSocketParams())
         self._open_wire = open_wire
         self._enter = enter
-        self._keep = keep
+        self._pumps = pumps
 
     async def accept_connection(self, handler: WebSocketHandler) -> None:
-        """Synchronous from here on: all awaiting was done before. A client that has left is never registered."""
+        """All awaiting was done before. A client that has left is never registered."""
         request = handler.request
         key = request.headers.get("Sec-WebSocket-Key", "")
         if not key or not request.headers.get("Host"):
@@ -54,13 +53,9 @@ class Upgrade(WebSocketProtocol13):
         if subprotocol:
             handler.set_header("Sec-WebSocket-Protocol", subprotocol)
         handler.finish()
-        wire = self._open_wire(subprotocol)
-        pump = StreamPump(handler.detach(), wire)
+        wire, stream = self._open_wire(subprotocol), handler.detach()
+        handler.ws_connection = None
         try:
-            self._enter(wire)
+            await self._pumps.drive(stream, wire, self._enter)
         except ImError as failure:
             log.info("a socket ended at its upgrade: %s", failure)
-            pump.abort()
-            return
-        self._keep(asyncio.create_task(pump.run()))
-        handler.ws_connection = None

@@ -1,118 +1,35 @@
-"""One WebSocket after its upgrade: a frame parser and an outbox over a pump of bytes (RFC 6455).
+"""One WebSocket after its upgrade: a frame parser beside an outbox, over a pump of bytes (RFC 6455).
 
-The parser takes what a read brought and hands over every complete message in it; the outbox gathers what a
-turn of the loop produced and lets it leave in one write. Sizes, fragments and the queue are bounded.
+The parser takes what a read brought and hands over every complete message in it. Frames, fragments and what one
+socket may take of a turn of the loop are bounded.
 """
 
-import asyncio
 import logging
-from enum import IntEnum
-from typing import Protocol
 
 from tornado.util import _websocket_mask as unmask
 
 from imtornado.frames import FRAME_BYTES, websocket_frame
+from imtornado.live.outbox import Close, Flusher, Outbox, Pump
 
 log = logging.getLogger(__name__)
 
 FRAMES_PER_TURN = 256  # so that one socket cannot keep the loop from the others
+BYTES_PER_TURN = 65536  # the same, for long frames
 FRAGMENTS = 1024
 ASSEMBLY_S = 10  # for all fragments of a message
 LINGER_S = 0.5
-CLOSE_S = 2.0  # a close frame behind a full buffer never arrives: after this the socket is torn down
 
 
-class Close(IntEnum):
-    """RFC 6455 section 7.4.1, and ours (docs/protocol.md): below 4500 come back, from 4500 on stay away."""
-
-    NORMAL = 1000
-    PROTOCOL_ERROR = 1002
-    UNSUPPORTED = 1003
-    ABNORMAL = 1006
-    INVALID_TEXT = 1007
-    TOO_BIG = 1009
-    INTERNAL = 1011
-    SLOW_CONSUMER = 4000
-    DRAINING = 4001
-    NO_SIGN_OF_LIFE = 4002
-    FLOODING = 4003
-    SESSION_ENDED = 4500
-    ACCOUNT_DISABLED = 4501
-    CONTRACT_BROKEN = 4502
-
-
-class Ephemeral(bytes):
-    """A frame that a full outbox drops first: typing, presence."""
-
-
-class Pump(Protocol):
-    """Moves bytes between a socket and a wire. Calls the wire's `feed` and `writable`, and last of all `lost`, once."""
-
-    def write(self, data: bytes) -> bool:
-        """Sends or keeps `data`; False: the socket is full, `writable` will be called."""
-
-    def pending_bytes(self) -> int:
-        """Bytes written and not yet taken by the kernel."""
-
-    def hold(self) -> None:
-        """Stops reading."""
-
-    def go_on(self) -> None:
-        """Reads again."""
-
-    def close(self) -> None:
-        """Ends the socket once everything written has left."""
-
-    def abort(self) -> None:
-        """Ends the socket at once."""
-
-
-class Flusher:
-    """Sends, once in a turn of the loop, what the outboxes got in it; and counts the seconds for all wires."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, outbox_bytes: int) -> None:
-        self.loop = loop
-        self.outbox_bytes = outbox_bytes
-        self.tick = 0  # monotonic seconds since the start, moved by Liveness
-        self.dirty: list[Wire] = []
-
-    def flush(self) -> None:
-        dirty, self.dirty = self.dirty, []
-        for wire in dirty:
-            wire.flush()
-
-
-class Wire:
+class Wire(Outbox):
     """Frames of one socket. Subclasses say what a message means (`received`) and what to do at the end (`ended`)."""
 
-    __slots__ = (
-        "_fragments",
-        "_fragments_since",
-        "_need",
-        "_pump",
-        "_rest",
-        "close_code",
-        "closing",
-        "deaf",
-        "flusher",
-        "full",
-        "gone",
-        "heard",
-        "held",
-        "queue",
-    )
+    __slots__ = ("_fragments", "_fragments_since", "_need", "_rest", "deaf", "heard", "held")
 
     def __init__(self, flusher: Flusher) -> None:
-        self.flusher = flusher
-        self.queue: list[bytes] = []  # complete frames waiting for the end of the turn, or for the socket
-        self.full = False  # the socket takes no more for now
+        super().__init__(flusher)
         self.held = False  # the reading side waits for the writer
-        self.closing = False  # a close frame has been queued: nothing may follow it
-        self.deaf = False  # the peer broke the protocol: what it sends is thrown away
-        self.gone = False
-        self.close_code = int(Close.ABNORMAL)
+        self.deaf = False  # the peer broke the protocol, or has ended its side: nothing more is heard
         self.heard = flusher.tick
-        self._pump: Pump | None = None
         self._rest: bytearray | None = None  # an incomplete frame, or what waits while held
         self._need = 2  # bytes of `_rest` before another look is worth while
         self._fragments: list[bytes] | None = None
@@ -122,79 +39,22 @@ class Wire:
         """A complete text message, valid UTF-8."""
         raise NotImplementedError
 
-    def ended(self, code: int) -> None:
-        """The socket is gone. Called exactly once."""
-        raise NotImplementedError
-
-    def attach(self, pump: Pump) -> None:
+    def attach(self, pump: Pump, unread: bytes = b"") -> None:
+        """The pump moves bytes from now on; `unread` came before the first that it brings."""
         self._pump = pump
         if self.queue:
             self.schedule()
+        if unread:
+            self._rest = bytearray(unread)
+            self.flusher.loop.call_soon(self._continue)
 
-    # Outgoing
-
-    def send(self, frame: bytes) -> None:
-        """Queues a complete frame; it leaves at the end of this turn. After a close nothing is queued."""
-        if not self.closing:
-            if not self.queue:
-                self.schedule()
-            self.queue.append(frame)
-
-    def schedule(self) -> None:
-        """Sees to it that this outbox is flushed at the end of the turn. Call it before the first frame is queued."""
-        flusher = self.flusher
-        if not flusher.dirty:
-            flusher.loop.call_soon(flusher.flush)
-        flusher.dirty.append(self)
-
-    def flush(self) -> None:
-        """Writes the queue in one piece, or holds it to its bound while the socket is full."""
-        queue = self.queue
-        if not queue or self._pump is None:
-            return
-        if self.gone:
-            queue.clear()
-        elif not self.full:
-            self.queue = []
-            self.full = not self._pump.write(queue[0] if len(queue) == 1 else b"".join(queue))
-        elif self._pump.pending_bytes() + sum(map(len, queue)) > self.flusher.outbox_bytes and not self.closing:
-            self._overflow()
-
-    def _overflow(self) -> None:
-        assert self._pump is not None
-        self.queue = [frame for frame in self.queue if not isinstance(frame, Ephemeral)]
-        if self._pump.pending_bytes() + sum(map(len, self.queue)) > self.flusher.outbox_bytes:
-            self.queue = []
-            self.close(Close.SLOW_CONSUMER, "too slow")
-
-    def writable(self) -> None:
-        """The pump's word that the socket takes bytes again."""
-        self.full = False
-        self.flush()
-
-    def close(self, code: int, reason: str = "") -> None:
-        """Sends a close frame behind what is queued; the socket ends with the peer's answer or after CLOSE_S."""
-        if self.closing or self.gone:
-            return
-        self.send(websocket_frame(int(code).to_bytes(2, "big") + reason.encode(), 8))
-        self.closing = True
-        self.close_code = int(code)
-        self._fragments = None
-        self.flusher.loop.call_later(CLOSE_S, self.abort)
-
-    def abort(self) -> None:
-        if not self.gone and self._pump is not None:
-            self._pump.abort()
+    def hung_up(self) -> None:
+        self.deaf = True
+        super().hung_up()
 
     def lost(self) -> None:
-        """The pump's last word."""
-        if not self.gone:
-            self.gone = self.closing = True
-            self.queue = []
-            self._rest = self._fragments = None
-            self.ended(self.close_code)
-
-    # Incoming
+        self._rest = self._fragments = None
+        super().lost()
 
     def hold(self) -> None:
         """Takes no further message until `go_on`."""
@@ -208,6 +68,12 @@ class Wire:
         if self.held:
             self.held = False
             self.flusher.loop.call_soon(self._continue)
+
+    def _next_turn(self) -> None:
+        """Ends the `hold` of a socket that has had its share of a turn, unless somebody else has."""
+        if self.held:
+            self.held = False
+            self._continue()
 
     def _continue(self) -> None:
         if not self.gone and not self.held:
@@ -237,9 +103,9 @@ class Wire:
         need = 2
         try:
             while available - at >= 2 and not (self.held or self.gone or self.deaf):
-                if not budget:
+                if not budget or at > BYTES_PER_TURN:
                     self.hold()
-                    self.go_on()
+                    self.flusher.loop.call_soon(self._next_turn)
                     break
                 budget -= 1
                 first, second = data[at], data[at + 1]
@@ -338,18 +204,14 @@ class Wire:
         if not self.closing:
             self.close_code = code
             self.send(websocket_frame(payload[:2], 8))
-        self.deaf = True
-        self.flush()
-        if self._pump is not None and not self.gone:
-            self._pump.close()
+        self.hung_up()
 
     def _fail(self, code: int, reason: str) -> None:
         """Closes with `code`; reads on for a moment, because a reset would overtake the close frame."""
         self.close(code, reason)
         self.deaf = True
         self.flush()
-        if self._pump is not None:
-            self.flusher.loop.call_later(LINGER_S, self._pump.close)
+        self.flusher.loop.call_later(LINGER_S, self.finish)
 
 
 def _closing_code(code: int) -> bool:

@@ -8,10 +8,16 @@ from tests.fixtures.server import Server
 from tests.people import Person
 
 
-@pytest.fixture(scope="module")
-def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"), ("contacts.confirm=no", "security.throttle=no"))
+@pytest.fixture(scope="module", params=["transport", "stream"])
+def chat_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose sockets are read by either pump: every test that uses it runs over both."""
+    fast = request.param == "transport"
+    settings = ("contacts.confirm=no", "security.throttle=no", f"server.fast_transport={'yes' if fast else 'no'}")
+    server = Server(tmp_path_factory.mktemp("server"), settings)
     try:
+        server.wait_for_log(
+            "sockets are read by the loop's transport" if fast else "sockets are read by Tornado's stream"
+        )
         yield server
         status = server.stop()
     finally:
