@@ -95,13 +95,17 @@ class Server:
         return sockets
 
     async def _tidy(self) -> None:
-        """Removes, every hour, uploads that nothing has used for a day, and files that no row knows."""
+        """Removes, every hour, unused uploads, files that no row knows, and what was recalled from the journal."""
         while True:
             try:
                 await self.workers.files.call(self.uploads.collect)
                 await self.workers.files.call(self.uploads.sweep)
             except Exception:
                 log.exception("unused uploads could not be removed")
+            try:
+                await self.workers.database.call(self.store.checkpoint)
+            except Exception:
+                log.exception("the journal of the database could not be emptied")
             await asyncio.sleep(TIDY_EVERY_S)
 
     async def stop(self) -> None:

@@ -66,5 +66,8 @@ class SqlStore:
         with self._transactions.read() as tx:
             tx.one("SELECT value FROM meta WHERE name = 'epoch'")
 
+    def checkpoint(self) -> None:
+        self._database.checkpoint()
+
     def close(self) -> None:
         self._database.close()

@@ -20,6 +20,7 @@ from storage.transactions import Connection
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 2.0  # another process (the command line) holds the file; a client is told within 2 s
+CHECKPOINT_WAIT_MS = 50
 WRITER_TIMEOUT_S = 10.0  # the queue of our own threads: long only when the disk is in trouble
 PRAGMAS = {
     "journal_mode": "wal",
@@ -117,10 +118,7 @@ class Sqlite:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        if not self._writer.acquire(WRITER_TIMEOUT_S):
-            log.error("no turn to write within %s s", WRITER_TIMEOUT_S)
-            raise Busy("The database is busy. Please try again.", retry_after_ms=1000)
-        try:
+        with self._turn():
             connection = self._connection()
             with _translated():
                 connection.execute("BEGIN IMMEDIATE")
@@ -130,6 +128,15 @@ class Sqlite:
                 except BaseException:
                     self._roll_back(connection)
                     raise
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The only writer of this process. Raises: Busy."""
+        if not self._writer.acquire(WRITER_TIMEOUT_S):
+            log.error("no turn to write within %s s", WRITER_TIMEOUT_S)
+            raise Busy("The database is busy. Please try again.", retry_after_ms=1000)
+        try:
+            yield
         finally:
             self._writer.release()
 
@@ -141,6 +148,18 @@ class Sqlite:
         except sqlite3.Error as error:
             log.error("roll-back failed, the connection is closed: %s", error)
             self._orm.close()
+
+    def checkpoint(self) -> None:
+        """Empties the WAL, unless a long read (a backup) needs it: then the next one will."""
+        connection = self._connection()
+        with _translated():
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of the work, while others write on
+        with self._turn(), _translated():
+            connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")  # no writer is to wait for a reader
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
 
     @contextmanager
     def migrating(self) -> Iterator[None]:

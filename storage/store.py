@@ -328,5 +328,8 @@ class Store(Protocol):
     def check(self) -> None:
         """Proves that the database answers. Raises: Busy."""
 
+    def checkpoint(self) -> None:
+        """What was removed leaves the database's journal too, where it keeps one. Raises: Busy."""
+
     def close(self) -> None:
         """Closes every connection. No call may follow."""

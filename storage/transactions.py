@@ -58,6 +58,9 @@ class Database(Protocol):
     def migrating(self) -> AbstractContextManager[None]:
         """Held by one process at a time. Raises: Busy."""
 
+    def checkpoint(self) -> None:
+        """Old versions of changed rows leave the journal. Raises: Busy."""
+
     def close(self) -> None:
         """Closes the connections of all threads."""
 

@@ -11,11 +11,14 @@ import msgspec
 from imtornado import config as settings
 from imtornado.clock import Clock
 from imtornado.config import Config
-from imtornado.drafts import Changed, Draft, MessageDraft, Read, Stored
+from imtornado.drafts import Changed, Draft, MessageDraft, Read, ReadDraft, Stored
 from imtornado.errors import ImError
 from imtornado.records import SYSTEM_MEDIA, Event, Kind, Policy, Role, Upload
+from imtornado.services.changes import Changes
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
+from imtornado.services.messages import Messages
+from imtornado.services.views import Views
 from storage.backends import open_store
 from storage.store import NewUser, Store
 
@@ -31,6 +34,9 @@ class World:
         self.communities = Communities(store, config, self.commit)
         self.memberships = self.communities.memberships
         self.admissions = self.communities.admissions
+        self.messages = Messages(store)
+        self.changes = Changes(store, config, self.commit)
+        self.views = Views(self.commit)
         self.before_commit: Callable[[], object] | None = None  # what another does just before the next commit
         self._people = 0
 
@@ -75,12 +81,29 @@ class World:
         """Present members."""
         return [member.user.user_id for member in self.store.communities.members(community_id, 0, 1000)]
 
-    def say(self, user_id: int, community_id: int, content: str = "hello") -> None:
-        """Raises: ImError when he may not."""
+    def say(self, user_id: int, community_id: int, content: str = "hello") -> int:
+        """The seq of the message. Raises: ImError when he may not."""
+        return self.send(user_id, Kind.COMMUNITY, community_id, content)
+
+    def send(self, user_id: int, kind: Kind, dstid: int, content: str = "hello", **more: Any) -> int:
+        """The seq of the message. Raises: ImError when he may not."""
         message_id = self.store.reserve_ids(1)
-        self.commit(
-            MessageDraft(user_id, Kind.COMMUNITY, community_id, f"c{message_id}", 1, content, message_id=message_id)
-        )
+        given: dict[str, Any] = {
+            "media": 1,
+            "content": content,
+            "cid": f"c{message_id}",
+            "message_id": message_id,
+        } | more
+        stored = self.commit(MessageDraft(user_id, kind, dstid, **given))
+        assert isinstance(stored, Stored)
+        return stored.seq
+
+    def read(self, user_id: int, kind: Kind, dstid: int, seq: int) -> None:
+        self.commit(ReadDraft(user_id, kind, dstid, seq))
+
+    def later(self, step_s: float) -> None:
+        """Lets time pass."""
+        self.store.clock.at_least(self.store.clock.now_ms() + int(step_s * 1000))
 
     def lines(self, community_id: int, user_id: int) -> list[dict[str, Any]]:
         """Events of the system lines that the user can see, oldest first, each with its `content`."""
@@ -94,7 +117,7 @@ class World:
     def position(self) -> int:
         return self.store.events.position()
 
-    def told(self, position: int) -> list[tuple[int, str, dict[str, int]]]:
+    def told(self, position: int) -> list[tuple[int, str, dict[str, Any]]]:
         """(user id or 0, kind, data) of the events since a position."""
         return [(event.user_id, event.kind, msgspec.json.decode(event.data)) for event in self.events(position)]
 
