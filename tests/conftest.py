@@ -4,6 +4,7 @@ fixtures/logs.py      expect_log: announces log lines; a test fails on any other
 fixtures/loop.py      io_loop: the event loop of one test (pytest-tornado's gen_test, http_client, … use it)
 fixtures/server.py    start_server, server: the real server in a process of its own, on a free port
 fixtures/browser.py   open_page: a page in a Chromium context of its own, one for each person of a test
+fixtures/tls.py       certificate: for a server that speaks TLS on 127.0.0.1
 fixtures/services.py  require(program, reason): its path, or the test is skipped, or fails where all is required
 """
 
@@ -13,4 +14,5 @@ pytest_plugins = (
     "tests.fixtures.loop",
     "tests.fixtures.server",
     "tests.fixtures.browser",
+    "tests.fixtures.tls",
 )

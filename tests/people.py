@@ -3,6 +3,7 @@
 import http.client
 import itertools
 import json
+import ssl
 from typing import Any
 
 from tests.raw_client import RawClient, new_cid
@@ -22,10 +23,18 @@ class Failure(Exception):
 
 
 def call(
-    port: int, path: str, fields: object = None, *, token: str = "", headers: dict[str, str] | None = None
+    port: int,
+    path: str,
+    fields: object = None,
+    *,
+    token: str = "",
+    headers: dict[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> dict[str, Any]:
     """The envelope of a JSON POST. Raises: Failure."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    if tls is not None:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=tls)
     try:
         sent = {"Content-Type": "application/json", "Accept": "application/json"} | (headers or {})
         if token:
@@ -45,16 +54,20 @@ def call(
 class Person:
     """A registered user with one session."""
 
-    def __init__(self, port: int, nickname: str) -> None:
+    def __init__(self, port: int, nickname: str, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self.tls = tls
         self.nickname = nickname
         self.mobile = str(next(_numbers))
-        data = call(port, "/user/register", {"mobile": self.mobile, "passwd": PASSWORD, "nickname": nickname})["data"]
+        data = self._public("/user/register", passwd=PASSWORD, nickname=nickname)
         self.user_id: int = data["id"]
         self.token: str = data["token"]
 
     def call(self, path: str, **fields: object) -> dict[str, Any]:
-        return call(self.port, path, fields, token=self.token)
+        return call(self.port, path, fields, token=self.token, tls=self.tls)
+
+    def _public(self, path: str, **fields: object) -> Any:
+        return call(self.port, path, {"mobile": self.mobile} | fields, tls=self.tls)["data"]
 
     def data(self, path: str, **fields: object) -> Any:
         return self.call(path, **fields)["data"]
@@ -65,12 +78,16 @@ class Person:
 
     def log_in(self) -> str:
         """The token of another session."""
-        token: str = call(self.port, "/user/login", {"mobile": self.mobile, "passwd": PASSWORD})["data"]["token"]
+        token: str = self._public("/user/login", passwd=PASSWORD)["token"]
         return token
+
+    def open(self, *, token: str = "", **options: Any) -> RawClient:
+        """A socket of his before its HELLO; `options` are those of RawClient."""
+        return RawClient(self.port, token or self.token, tls=self.tls, **options)
 
     def connect(self, *, v1: bool = True, token: str = "") -> RawClient:
         """A chat socket after its HELLO or welcome."""
-        client = RawClient(self.port, token or self.token, v1=v1)
+        client = self.open(token=token or self.token, v1=v1)
         if v1:
             client.until(cmd=3)
         else:

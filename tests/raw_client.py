@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 from types import TracebackType
 from typing import Any
 
@@ -52,9 +53,18 @@ class RawClient:
         path: str = "/chat",
         headers: tuple[str, ...] = (),
         handshake: bool = True,
+        tls: ssl.SSLContext | None = None,
+        receive_bytes: int = 0,
     ) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        """`receive_bytes` bounds what the kernel takes for us: for clients that read late or never."""
+        self.socket = socket.socket()
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.settimeout(TIMEOUT_S)
+        self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._buffer = b""
         self.response = b""
         self._port = port

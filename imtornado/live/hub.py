@@ -50,7 +50,7 @@ class Live:
         )
         self.draining = False
         self.pumps = Pumps()
-        self._fast_transport = config.server.fast_transport
+        self._fast_transport = config.server.fast_transport and not config.server.tls_cert
         self._empty = asyncio.Event()
         self.registry.on_empty = self._empty.set
 
