@@ -28,8 +28,9 @@ _CHANGED = (
     f"SELECT {COLUMNS}, {_MOVED} FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
     f" WHERE m.user_id = ? AND {_MOVED} >= ?"
     f" AND ({_HAS_MESSAGES} OR m.pinned = 1 OR c.`key` = ? OR m.left_seq IS NOT NULL OR m.cleared_seq > 0)"
-    f" AND (? = 0 OR {_MOVED} < ? OR ({_MOVED} = ? AND c.id < ?))"
-    f" ORDER BY {_MOVED} DESC, c.id DESC LIMIT ?"
+    # The oldest move first: what moves while the pages are turned comes again on a later page, and is never skipped.
+    f" AND (? = 0 OR {_MOVED} > ? OR ({_MOVED} = ? AND c.id > ?))"
+    f" ORDER BY {_MOVED}, c.id LIMIT ?"
 )
 _PLACE = (
     "SELECT c.id, c.first_seq, c.last_seq, m.joined_seq, m.cleared_seq, m.left_seq,"
@@ -74,12 +75,12 @@ class SqlConversations:
             rows = tx.all(_LIST, user_id, notebook_key(user_id), before_ms, before_ms, before_ms, before_id, limit)
             return conversations_of(tx, user_id, rows)
 
-    def changed(self, user_id: int, since_ms: int, before: tuple[int, int], limit: int) -> tuple[Conversation, ...]:
-        before_ms, before_id = before
+    def changed(self, user_id: int, since_ms: int, after: tuple[int, int], limit: int) -> tuple[Conversation, ...]:
+        after_ms, after_id = after
         with self._transactions.read() as tx:
             rows = tx.all(
                 _CHANGED,
-                *(user_id, since_ms, notebook_key(user_id), before_ms, before_ms, before_ms, before_id, limit),
+                *(user_id, since_ms, notebook_key(user_id), after_ms, after_ms, after_ms, after_id, limit),
             )
             return conversations_of(tx, user_id, rows)
 

@@ -228,10 +228,11 @@ class Conversations(Protocol):
         Pinned ones carry their flag but are not moved. Conversations left are not in it.
         """
 
-    def changed(self, user_id: int, since_ms: int, before: tuple[int, int], limit: int) -> tuple[Conversation, ...]:
+    def changed(self, user_id: int, since_ms: int, after: tuple[int, int], limit: int) -> tuple[Conversation, ...]:
         """Every one whose messages, ver, title, membership or own marks changed at or after `since_ms`, left ones too.
 
-        Paged as `list`. A transaction takes its time when it begins: ask with a `since_ms` a few seconds back.
+        What moved longest ago first, so that a move between two pages brings it again.
+        A transaction takes its time when it begins: ask with a `since_ms` a few seconds back.
         """
 
     def history(

@@ -90,13 +90,13 @@ class Communities:
     def _changed(self, user_id: int, since_ms: int) -> dict[int, bool]:
         """{community id: he has left it} of those with any change since then."""
         left: dict[int, bool] = {}
-        before = (0, 0)
+        after = (0, 0)
         while True:
-            rows = self._store.conversations.changed(user_id, since_ms, before, CHANGED_ROWS)
+            rows = self._store.conversations.changed(user_id, since_ms, after, CHANGED_ROWS)
             left |= {row.dstid: row.left for row in rows if row.kind == Kind.COMMUNITY}
             if len(rows) < CHANGED_ROWS:
                 return left
-            before = (rows[-1].changed_at_ms, rows[-1].conversation_id)
+            after = (rows[-1].changed_at_ms, rows[-1].conversation_id)
 
     def _icon(self, user_id: int, icon: str) -> str:
         """ "" or a picture that he may use. Raises: BadParameter, NotFound."""

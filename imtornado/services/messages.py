@@ -22,13 +22,16 @@ class Messages:
         self._store = store
 
     def conversations(self, user_id: int, cursor: str, since_ms: int | None, limit: int) -> ConversationPage:
-        """Newest activity first; with `since_ms` only what changed since, the ones left too. Raises: BadParameter."""
+        """Newest activity first; with `since_ms` what changed since, the ones left too, what moved longest ago first.
+
+        Raises: BadParameter.
+        """
         now_ms = self._store.clock.now_ms()
-        before = _parse_cursor(cursor)
+        place = _parse_cursor(cursor)
         if since_ms is None:
-            rows = self._store.conversations.list(user_id, *before, limit)
+            rows = self._store.conversations.list(user_id, *place, limit)
         else:
-            rows = self._store.conversations.changed(user_id, since_ms, before, limit)
+            rows = self._store.conversations.changed(user_id, since_ms, place, limit)
         last = rows[-1] if len(rows) == limit else None
         return ConversationPage(rows, f"{last.changed_at_ms:x}.{last.conversation_id:x}" if last else "", now_ms)
 

@@ -65,6 +65,17 @@ def test_changed_is_paged_without_gap_or_double(scene: Scene) -> None:
     assert sorted(found) == rooms
 
 
+def test_what_moves_while_the_pages_of_changed_are_turned_comes_again(scene: Scene) -> None:
+    ada = scene.user()
+    rooms = [scene.community(ada) for _ in range(4)]
+    first = scene.store.conversations.changed(ada, 0, (0, 0), 2)
+    unseen = [room for room in rooms if room not in [c.dstid for c in first if c.kind == Kind.COMMUNITY]]
+    for room in unseen:
+        scene.send(ada, Kind.COMMUNITY, room)
+    rest = scene.store.conversations.changed(ada, 0, (first[-1].changed_at_ms, first[-1].conversation_id), 100)
+    assert set(unseen) <= {c.dstid for c in rest if c.kind == Kind.COMMUNITY}
+
+
 def test_everything_that_moves_a_conversation_brings_it_into_changed(scene: Scene) -> None:
     ada, bea, cid = scene.users(3)
     scene.store.contacts.befriend(ada, bea)
