@@ -9,6 +9,7 @@ MEMO_LENGTH = 140
 MOBILE_LENGTH = 20
 REMARK_LENGTH = 20
 STAMP_LENGTH = 20
+UNSEEN = (False, 0)  # online, last seen
 
 
 def since_ms(params: Params) -> int | None:
@@ -41,8 +42,8 @@ class LoadFriend(BaseHandler):
 
     async def post(self) -> None:
         found = await self.call(self.context.contacts.friends, self.user_id, since_ms(self.params))
-        online = self.context.live.presence.state([friend.user.user_id for friend in found.friends])
-        rows = [protocol.friend(friend, *online[friend.user.user_id]) for friend in found.friends]
+        online = self.context.live.presence.state(found.seen_ids)
+        rows = [protocol.friend(friend, *online.get(friend.user.user_id, UNSEEN)) for friend in found.friends]
         rows += [{"id": user_id, "removed": True} for user_id in found.removed_ids]
         self.reply_rows(rows, stamp=protocol.stamp(found.now_ms), full=found.full)
 

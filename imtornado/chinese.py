@@ -160,6 +160,10 @@ CHINESE: dict[str, str] = {
     ),
     "Too many messages. Slow down.": "消息发送过快，请慢一点。",
     "READ takes kind, dstid and seq.": "READ 需要 kind、dstid 和 seq。",
+    "TYPING takes kind and dstid.": "TYPING 需要 kind 和 dstid。",
+    "SIGNAL takes kind 10, dstid and data.": "SIGNAL 需要 kind 10、dstid 和 data。",
+    "data is longer than {limit} bytes.": "data 超过 {limit} 字节。",
+    "Too many signals. Slow down.": "信令发送过于频繁，请稍候。",
     "PRESENCE takes at most {limit} userids.": "PRESENCE 最多包含 {limit} 个 userids。",
     "This cmd is unknown.": "未知的 cmd。",
     "The server is busy: it is not known whether this was done. Send it again.": (

@@ -124,7 +124,7 @@ class ConversationTx(Protocol):
         """Appends a system line (media 20, `event` a JSON text); every member gets it after the commit."""
 
     def tell(self, user_id: int, kind: str, data: str) -> None:
-        """Writes an event for one user, or for all members (user_id 0)."""
+        """Writes an event for one user, or for all members (user_id 0); their view of the conversation has changed."""
 
     @property
     def messages(self) -> "MessagesTx":

@@ -14,6 +14,8 @@ from storage.tickets import open_ticket
 from storage.transactions import Row, Tx
 from storage.view_tx import SqlViewTx, view_of
 
+# Whoever missed an event about a conversation of his finds the conversation among those that changed.
+_SEEN_ANEW = "UPDATE member SET changed_at_ms = ? WHERE user_id = ? AND conversation_id = ?"
 _COLUMNS = frozenset({"name", "icon", "cate", "memo", "announcement", "policy", "owner_id"})
 
 
@@ -216,6 +218,10 @@ class SqlConversationTx:
                 self._tx.told.append((member_id, 0, kind, data))
         else:
             self._tx.told.append((user_id, 0 if user_id else self.community_id, kind, data))
+            if user_id:
+                self._tx.execute(_SEEN_ANEW, (self.now_ms, user_id, self._id))
+            else:
+                self._conversation.changed = True
 
     def view(self, user_id: int) -> SqlViewTx | None:
         return view_of(self._tx, self._conversation, user_id)

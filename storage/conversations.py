@@ -7,6 +7,7 @@ from imtornado.records import ChangePage, Conversation, HistoryPage, Kind, Messa
 from storage.earlier_texts import as_of
 from storage.previews import COLUMNS, conversations_of, shown
 from storage.reactions import reactions_now, reactions_then
+from storage.refusals import refusal
 from storage.rows import MESSAGE, destination, notebook_key, window
 from storage.transactions import Transactions, Tx
 
@@ -114,6 +115,13 @@ class SqlConversations:
             rows = tx.all(_CHANGES, place.conversation_id, since, end, *place.window, user_id, limit)
         changes = tuple(MessageChange(*destination(key, row[0]), *row) for row in rows)
         return ChangePage(changes, changes[-1].ver if len(changes) == limit else end, place.ver)
+
+    def check_right_to_write(self, user_id: int, kind: int, dstid: int) -> None:
+        with self._transactions.read() as tx:
+            key = conversation_key(kind, user_id, dstid)
+            reason = refusal(tx, user_id, kind, dstid, tx.number("SELECT id FROM conversation WHERE `key` = ?", key))
+        if reason is not None:
+            raise reason
 
     def readers(self, user_id: int, community_id: int, seq: int) -> tuple[int, ...]:
         with self._transactions.read() as tx:

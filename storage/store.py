@@ -107,7 +107,10 @@ class Users(Protocol):
         """Event: profile.updated. Raises: NotFound."""
 
     def shared(self, user_id: int, other_ids: Sequence[int]) -> frozenset[int]:
-        """Those of `other_ids` who are friends or fellow members of a community (whose presence he may see)."""
+        """Those of `other_ids` whose presence he may see: friends and fellow members of a community.
+
+        Nobody whom he has blocked, or who has blocked him.
+        """
 
 
 class Tickets(Protocol):
@@ -249,6 +252,12 @@ class Conversations(Protocol):
 
         What was recorded of a message that is gone by now comes without its data.
         Raises: NotFound (not a member ever, unknown).
+        """
+
+    def check_right_to_write(self, user_id: int, kind: int, dstid: int) -> None:
+        """Lets pass who may write there now; what is stored is checked again by its commit.
+
+        Raises: NotFriends, NotMember, Silenced, AccountDisabled.
         """
 
     def readers(self, user_id: int, community_id: int, seq: int) -> tuple[int, ...]:

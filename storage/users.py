@@ -120,7 +120,10 @@ class SqlUsers:
                 other_ids,
                 user_id,
             )
-            return frozenset(row[0] for rows in (friends, fellows) for row in rows)
+            related = {row[0] for rows in (friends, fellows) for row in rows}
+            blocked = tx.among("SELECT target_id FROM block WHERE target_id IN ({}) AND owner_id = ?", related, user_id)
+            blocking = tx.among("SELECT owner_id FROM block WHERE owner_id IN ({}) AND target_id = ?", related, user_id)
+            return frozenset(related.difference(row[0] for rows in (blocked, blocking) for row in rows))
 
 
 def require_user(tx: Tx, user_id: int, field: str = "") -> User:

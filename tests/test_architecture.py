@@ -51,6 +51,8 @@ MAY_SEE_THE_INTERFACE = (
     "imtornado.live.chat",
     "imtornado.live.events",
     "imtornado.live.hub",
+    "imtornado.live.rights",
+    "imtornado.live.watching",
     "imtornado.live.writer",
 )
 

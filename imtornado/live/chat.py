@@ -1,10 +1,10 @@
 """What the frames of a client mean, and what a connection gets at its beginning and its end."""
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 
-from imtornado.chinese import translated
 from imtornado.config import Config
 from imtornado.drafts import MessageDraft, Outcome, ReadDraft, Stored
 from imtornado.errors import BadParameter, ImError, NotLoggedIn, TooLarge, TooManyRequests
@@ -16,7 +16,6 @@ from imtornado.frames import (
     ack,
     check_message,
     decode,
-    error,
     frame,
     quoted,
     websocket_frame,
@@ -27,10 +26,11 @@ from imtornado.live.liveness import Liveness
 from imtornado.live.outbox import Close
 from imtornado.live.presence import Presence
 from imtornado.live.registry import Registry
+from imtornado.live.signals import Signals
+from imtornado.live.watching import Watching
 from imtornado.live.writer import Pending, Writer
 from imtornado.protocol import MAX_ID, encode, rfc3339, stamp
 from imtornado.records import Event, Kind, Opening
-from imtornado.workers import Pool
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -48,22 +48,29 @@ class Chat:
         self,
         store: Store,
         config: Config,
-        pool: Pool,
         *,
         writer: Writer,
         registry: Registry,
         presence: Presence,
         liveness: Liveness,
+        signals: Signals,
+        watching: Watching,
     ) -> None:
         self._store = store
         self._config = config
-        self._pool = pool
         self._registry = registry
         self._presence = presence
         self._liveness = liveness
+        self._signals = signals
+        self._watching = watching
         self._writer = writer
+        self._taken: dict[int, Callable[[Connection, Frame], None]] = {
+            Cmd.READ: self._read,
+            Cmd.TYPING: signals.typing,
+            Cmd.PRESENCE: self._watch,
+            Cmd.SIGNAL: signals.signal,
+        }
         self._reads: dict[tuple[int, str], ReadDraft | None] = {}  # marks written a moment ago, and what waits behind
-        self._tasks: set[object] = set()
 
     # A connection's beginning and end
 
@@ -115,7 +122,8 @@ class Chat:
         )
 
     def ended(self, connection: Connection, code: int) -> None:
-        self._presence.forget(connection)
+        self._watching.forget(connection)
+        self._signals.forget(connection)
         if self._registry.remove(connection):
             self._presence.moved(connection.user_id)
         log.debug("%s ended with %d", connection, code)
@@ -153,13 +161,12 @@ class Chat:
 
     def _other(self, connection: Connection, got: Frame) -> None:
         _check_rid(got.rid)
+        take = self._taken.get(got.cmd)
         if got.cmd == Cmd.HEART:
             if connection.v1:
                 connection.send(frame(Cmd.HEART, rid=got.rid) if got.rid else frame(Cmd.HEART))
-        elif got.cmd == Cmd.READ and connection.v1:
-            self._read(connection, got)
-        elif got.cmd == Cmd.PRESENCE and connection.v1:
-            self._watch(connection, got)
+        elif take is not None and connection.v1:
+            take(connection, got)
         else:
             raise BadParameter("This cmd is unknown.", field="cmd")
 
@@ -188,18 +195,7 @@ class Chat:
     def _watch(self, connection: Connection, got: Frame) -> None:
         if len(got.userids) > PRESENCE_IDS or not all(0 < user_id <= MAX_ID for user_id in got.userids):
             raise BadParameter("PRESENCE takes at most {limit} userids.", field="userids", limit=PRESENCE_IDS)
-        task = connection.flusher.loop.create_task(self._watch_allowed(connection, got.userids))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _watch_allowed(self, connection: Connection, user_ids: tuple[int, ...]) -> None:
-        """Friends and fellow members only; the world may have moved while the thread looked them up."""
-        try:
-            allowed = await self._pool.call(self._store.users.shared, connection.user_id, user_ids)
-        except ImError as failure:
-            self._refuse(connection, failure)
-            return
-        self._presence.watch(connection, allowed)
+        self._watching.ask(connection, got.userids)
 
     # Answers
 
@@ -220,7 +216,7 @@ class Chat:
             )
         elif isinstance(outcome, ImError):
             cid = draft.cid if isinstance(draft, MessageDraft) else ""
-            connection.send(error(outcome, translated(outcome, connection.language), cid=cid, rid=pending.rid))
+            connection.refuse(outcome, cid=cid, rid=pending.rid)
 
     def _refuse(self, connection: Connection, failure: ImError, *, cid: str = "", rid: str = "") -> None:
         flood = isinstance(failure, TooManyRequests)
@@ -229,8 +225,8 @@ class Chat:
         if connection.strikes > (FLOOD_STRIKES if flood else STRIKES):
             log.info("%s closed: %s", connection, failure)
             connection.close(Close.FLOODING if flood else Close.CONTRACT_BROKEN, "too many refused frames")
-        elif connection.v1:
-            connection.send(error(failure, translated(failure, connection.language), cid=cid, rid=rid))
+        else:
+            connection.refuse(failure, cid=cid, rid=rid)
 
 
 def message_draft(sender_id: int, got: Frame, keep_cid: bool = True) -> MessageDraft:

@@ -1,9 +1,12 @@
 """A wire with a user: what the registry knows and what the fan-out writes to."""
 
-import time
 from typing import TYPE_CHECKING, Protocol
 
+from imtornado.chinese import translated
 from imtornado.drafts import Outcome
+from imtornado.errors import ImError
+from imtornado.frames import error
+from imtornado.live.allowance import Allowance
 from imtornado.live.outbox import Flusher
 from imtornado.live.wire import Wire
 from imtornado.records import Opening
@@ -29,7 +32,6 @@ class Connection(Wire):
 
     __slots__ = (
         "_allowance",
-        "_filled_at",
         "_listener",
         "community_ids",
         "language",
@@ -52,8 +54,7 @@ class Connection(Wire):
         self.unacked = 0  # messages handed to the writer and not yet answered
         self.strikes = 0  # frames that broke the contract
         self.shown: frozenset[int] = frozenset()  # whose presence this socket shows
-        self._allowance = -1.0  # messages that may come at once; -1: not yet filled
-        self._filled_at = 0.0
+        self._allowance: Allowance | None = None  # of messages; most sockets never send one
 
     def __repr__(self) -> str:
         return f"<socket of user {self.user_id}, session {self.session_id}>"
@@ -67,15 +68,13 @@ class Connection(Wire):
     def answered(self, pending: "Pending", outcome: Outcome) -> None:
         self._listener.answered(self, pending, outcome)
 
+    def refuse(self, failure: ImError, *, cid: str = "", rid: str = "") -> None:
+        """Tells the client of an error in its language; the original's clients know no such frame."""
+        if self.v1:
+            self.send(error(failure, translated(failure, self.language), cid=cid, rid=rid))
+
     def take(self, per_minute: int) -> float:
         """Takes one message out of the socket's allowance; 0.0, or the seconds until there is one again."""
-        now = time.monotonic()
-        if self._allowance < 0:
-            self._allowance = float(per_minute)
-        else:
-            self._allowance = min(per_minute, self._allowance + (now - self._filled_at) * per_minute / 60)
-        self._filled_at = now
-        if self._allowance < 1:
-            return (1 - self._allowance) * 60 / per_minute
-        self._allowance -= 1
-        return 0.0
+        if self._allowance is None:
+            self._allowance = Allowance()
+        return self._allowance.take(per_minute)

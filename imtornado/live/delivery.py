@@ -31,14 +31,21 @@ class Delivery:
             if not outcome.dup:  # type: ignore[union-attr]
                 self._fan_out(pending, outcome)  # type: ignore[arg-type]
         elif isinstance(outcome, Changed):
-            for line in outcome.lines:
-                self._send(websocket_frame(encode(message(line))), self._members(line.kind, line.dstid, line.sender_id))
-            for made in outcome.changes:
-                self._tell_change(made)
-            for event in outcome.events:
-                self._apply(event)
+            self._tell_changed(outcome)
         elif isinstance(outcome, Read) and outcome.moved and isinstance(pending.draft, ReadDraft):
             self._tell_read(pending.draft, outcome.seq)
+
+    def _tell_changed(self, changed: Changed) -> None:
+        """Who came hears the line that says so, and so does who left: it is the first or last of his window."""
+        for event in changed.events:
+            if event.kind == "community.joined":
+                self._apply(event)
+        for line in changed.lines:
+            self._send(websocket_frame(encode(message(line))), self._members(line.kind, line.dstid, line.sender_id))
+        for made in changed.changes:
+            self._tell_change(made)
+        for event in changed.events:
+            self._apply(event)  # the second time nothing happens
 
     def _fan_out(self, pending: Pending, stored: Stored) -> None:
         draft = pending.draft

@@ -32,17 +32,27 @@ KEPT_MS = 24 * 3600 * 1000
 PRUNE_S = 3600.0
 INTERNAL = frozenset({"session.ended", "account.disabled"})  # never told as a NOTICE
 
+Listener = Callable[
+    [Event, dict[str, int], Collection[Connection]], None
+]  # (event, its data, the sockets it is told to)
+
 
 class Events:
     """Loop only, but for `from_thread`."""
 
     def __init__(
-        self, store: Store, pool: Pool, registry: Registry, watchers: Callable[[int], Collection[Connection]]
+        self,
+        store: Store,
+        pool: Pool,
+        registry: Registry,
+        watchers: Callable[[int], Collection[Connection]],
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self._store = store
         self._pool = pool
         self._registry = registry
         self._watchers = watchers
+        self._listeners = listeners
         self._loop = asyncio.get_running_loop()
         self._applied: OrderedDict[int, None] = OrderedDict()  # event ids
         self._position = 0
@@ -107,6 +117,8 @@ class Events:
             self._registry.part(event.user_id, community_id)
         elif event.kind == "community.dissolved":
             self._registry.drop_community(event.community_id)
+        for listener in self._listeners:
+            listener(event, data, receivers)
         for connection in receivers:
             end_if_revoked(connection, event, data)
         if event.kind not in INTERNAL and receivers:

@@ -15,7 +15,10 @@ from imtornado.live.outbox import Close, Flusher
 from imtornado.live.presence import Presence
 from imtornado.live.pumps import Pumps
 from imtornado.live.registry import Registry
+from imtornado.live.rights import Rights
 from imtornado.live.self_check import hand_over_works
+from imtornado.live.signals import Signals
+from imtornado.live.watching import Watching
 from imtornado.live.writer import Writer
 from imtornado.records import Opening
 from imtornado.workers import Workers
@@ -35,18 +38,23 @@ class Live:
         self.flusher = Flusher(asyncio.get_running_loop(), config.server.outbox_bytes)
         self.registry = Registry()
         self.presence = Presence(self.registry, store.clock.now_ms)
-        self.events = Events(store, workers.database, self.registry, self.presence.watchers)
+        rights = Rights(store, workers.database)
+        watching = Watching(store, workers.database, self.registry, self.presence)
+        self.events = Events(
+            store, workers.database, self.registry, self.presence.watchers, (rights.changed, watching.changed)
+        )
         self.delivery = Delivery(self.registry, self.events.apply)
         self.writer = Writer(store, config.messages, self.delivery.deliver)
         self.liveness = Liveness(self.flusher, config.server.heartbeat_s)
         self.chat = Chat(
             store,
             config,
-            workers.database,
             writer=self.writer,
             registry=self.registry,
             presence=self.presence,
             liveness=self.liveness,
+            signals=Signals(self.registry, rights, throttle=config.security.throttle),
+            watching=watching,
         )
         self.draining = False
         self.pumps = Pumps()

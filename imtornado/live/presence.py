@@ -12,6 +12,7 @@ from imtornado.protocol import rfc3339
 
 GATHER_S = 1.0  # a reload of a page is no absence
 REMEMBERED = 100_000  # users whose last sight is kept
+NOBODY: frozenset[int] = frozenset()
 
 
 class Presence:
@@ -22,7 +23,7 @@ class Presence:
         self._now_ms = now_ms
         self._watchers: dict[int, set[Connection]] = {}  # {user_id: {connection, …}}
         self._last_seen_ms: OrderedDict[int, int] = OrderedDict()
-        self._told: dict[int, bool] = {}  # what watchers of a user were told last
+        self._told: dict[int, bool | None] = {}  # what the watchers of a user were told last, None: not the same
         self._moved: set[int] = set()
 
     def state(self, user_ids: Iterable[int]) -> dict[int, tuple[bool, int]]:
@@ -42,26 +43,28 @@ class Presence:
                 asyncio.get_running_loop().call_later(GATHER_S, self._tell)
             self._moved.add(user_id)
 
-    def watch(self, connection: Connection, user_ids: frozenset[int]) -> None:
-        """From now on this socket shows exactly these users; it is told how each of them is."""
-        self.forget(connection)
-        if connection.gone:
-            return
-        connection.shown = user_ids
-        for user_id in user_ids:
+    def show(self, connection: Connection, user_ids: frozenset[int], *, afresh: bool) -> None:
+        """From now on this socket shows exactly these; it hears how the new ones are, `afresh`: all of them."""
+        before = connection.shown
+        for user_id in before - user_ids:
+            self._drop(connection, user_id)
+        connection.shown = NOBODY if connection.gone else user_ids
+        for user_id in connection.shown if afresh else connection.shown - before:
             self._watchers.setdefault(user_id, set()).add(connection)
             online, last_seen_ms = self.state((user_id,))[user_id]
-            self._told[user_id] = online
+            if self._told.setdefault(user_id, online) != online:
+                self._told[user_id] = None  # the others are about to hear of it
             connection.send(_frame(user_id, online, last_seen_ms))
 
     def forget(self, connection: Connection) -> None:
-        for user_id in connection.shown:
-            watchers = self._watchers[user_id]
-            watchers.discard(connection)
-            if not watchers:
-                del self._watchers[user_id]
-                self._told.pop(user_id, None)
-        connection.shown = frozenset()
+        self.show(connection, NOBODY, afresh=False)
+
+    def _drop(self, connection: Connection, user_id: int) -> None:
+        watchers = self._watchers[user_id]
+        watchers.discard(connection)
+        if not watchers:
+            del self._watchers[user_id]
+            self._told.pop(user_id, None)
 
     def watchers(self, user_id: int) -> tuple[Connection, ...]:
         return tuple(self._watchers.get(user_id, ()))
@@ -69,7 +72,7 @@ class Presence:
     def _tell(self) -> None:
         moved, self._moved = self._moved, set()
         for user_id, (online, last_seen_ms) in self.state(moved).items():
-            if self._told.get(user_id) != online:
+            if user_id in self._watchers and self._told.get(user_id) != online:
                 self._told[user_id] = online
                 for connection in self.watchers(user_id):
                     connection.send(_frame(user_id, online, last_seen_ms))

@@ -9,10 +9,14 @@ FRESH_MS = 23 * 3_600_000  # events are kept a day: none is pruned while a stamp
 
 
 class FriendList(Record, frozen=True):
-    """`full`: these are all; otherwise what changed, and the ids of those who are no friends any more."""
+    """`full`: these are all; otherwise what changed, and the ids of those who are no friends any more.
+
+    `seen_ids`: those whose presence he may see (no block stands between them).
+    """
 
     friends: tuple[Friend, ...]
     removed_ids: tuple[int, ...]
+    seen_ids: frozenset[int]
     full: bool
     now_ms: int  # read before the list: the stamp to ask from next
 
@@ -51,10 +55,11 @@ class Contacts:
     def friends(self, user_id: int, since_ms: int | None = None) -> FriendList:
         """All, by id; with `since_ms` of the last day only what changed since, some perhaps without need."""
         now_ms = self._store.clock.now_ms()
-        if since_ms is None or now_ms - since_ms > FRESH_MS:
-            return FriendList(self._store.contacts.friends(user_id), (), full=True, now_ms=now_ms)
-        removed = self._store.contacts.removed(user_id, since_ms)
-        return FriendList(self._store.contacts.friends(user_id, since_ms), removed, full=False, now_ms=now_ms)
+        full = since_ms is None or now_ms - since_ms > FRESH_MS
+        removed_ids = () if since_ms is None or full else self._store.contacts.removed(user_id, since_ms)
+        friends = self._store.contacts.friends(user_id, 0 if since_ms is None or full else since_ms)
+        seen_ids = self._store.users.shared(user_id, [friend.user.user_id for friend in friends])
+        return FriendList(friends, removed_ids, seen_ids, full=full, now_ms=now_ms)
 
     def remark(self, user_id: int, friend_id: int, remark: str) -> None:
         """The name by which he knows the friend; "" takes it away. Raises: NotFound (not a friend)."""

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,14 @@ class House(NamedTuple):
 
     def people(self, count: int) -> tuple[Person, ...]:
         return tuple(self.person(f"person {number}") for number in range(count))
+
+    def later(self) -> str:
+        """A stamp to ask `since` from for what happens from now on, and nothing that happened before."""
+        clock = self.store.clock
+        before = clock.now_ms()
+        while (now_ms := clock.now_ms()) <= before:
+            time.sleep(0.001)
+        return f"{now_ms:x}"
 
 
 @contextmanager

@@ -166,3 +166,16 @@ def test_shared_are_friends_and_present_fellow_members(scene: Scene) -> None:
     scene.store.contacts.remove(ada, friend)
     assert scene.store.users.shared(ada, others) == {fellow}
     assert scene.store.communities.role(room, fellow) == Role.MEMBER
+
+
+def test_a_block_hides_both_from_each_other(scene: Scene) -> None:
+    ada, friend, fellow = scene.users(3)
+    scene.store.contacts.befriend(ada, friend)
+    scene.community(ada, fellow)
+    scene.store.contacts.block(ada, friend)
+    scene.store.contacts.block(fellow, ada)
+    assert scene.store.users.shared(ada, [friend, fellow]) == frozenset()
+    assert scene.store.users.shared(friend, [ada]) == frozenset()
+    assert scene.store.users.shared(fellow, [ada]) == frozenset()
+    scene.store.contacts.unblock(ada, friend)
+    assert scene.store.users.shared(friend, [ada]) == {ada}

@@ -1,0 +1,87 @@
+"""Who may write to whom at this moment, for what is relayed and never stored. What is stored is checked by its commit.
+
+Only a yes is remembered, and only until an event says that something between these people changed.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+
+from imtornado.errors import Busy, ImError, Internal
+from imtornado.live.connection import Connection
+from imtornado.records import Event, Kind, conversation_key
+from imtornado.workers import Pool
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 50_000  # conversations; about 20 MB
+WAITING = 64  # frames behind one question
+
+Answer = Callable[[ImError | None], None]
+
+
+class Rights:
+    """Loop only. Answers to the questions of one user about one conversation come in the order of the questions."""
+
+    def __init__(self, store: Store, pool: Pool) -> None:
+        self._store = store
+        self._pool = pool
+        self._granted: OrderedDict[str, set[int]] = OrderedDict()  # {key of a conversation: ids of who may write}
+        self._asked: dict[tuple[int, str], list[Answer]] = {}  # questions on their way, and who waits for each
+        self._moved: set[str] = set()  # conversations whose rights changed while a question was on its way
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ask(self, user_id: int, kind: int, dstid: int, then: Answer) -> None:
+        """Calls `then` with None where he may write, else with the reason: at once where it is known."""
+        key = conversation_key(kind, user_id, dstid)
+        waiting = self._asked.get((user_id, key))
+        if waiting is not None:
+            if len(waiting) < WAITING:
+                waiting.append(then)
+            else:
+                then(Busy("The server is busy. Try again in a moment.", retry_after_ms=1000))
+        elif user_id in self._granted.get(key, ()):
+            then(None)
+        else:
+            self._asked[user_id, key] = [then]
+            task = asyncio.get_running_loop().create_task(self._answer(user_id, kind, dstid, key))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, user_id: int, kind: int, dstid: int, key: str) -> None:
+        reason: ImError | None = None
+        try:
+            while True:
+                self._moved.discard(key)
+                await self._pool.call(self._store.conversations.check_right_to_write, user_id, kind, dstid)
+                if key not in self._moved:  # else that may have been the state before the change
+                    break
+        except ImError as failure:
+            reason = failure
+        except Exception:
+            log.exception("a right to write could not be looked up")
+            reason = Internal("Something went wrong on our side.")
+        else:
+            self._grant(user_id, key)
+        for then in self._asked.pop((user_id, key)):
+            then(reason)
+
+    def _grant(self, user_id: int, key: str) -> None:
+        self._granted.setdefault(key, set()).add(user_id)
+        self._granted.move_to_end(key)
+        if len(self._granted) > REMEMBERED:
+            self._granted.popitem(last=False)
+
+    def changed(self, event: Event, data: dict[str, int], receivers: Collection[Connection]) -> None:
+        """What an event may have taken away is asked for again."""
+        if event.kind.startswith("community."):
+            self._forget(conversation_key(Kind.COMMUNITY, 0, data["dstid"]))
+        elif event.kind.startswith("contact."):
+            self._forget(conversation_key(Kind.SINGLE, event.user_id, data["userid"]))
+
+    def _forget(self, key: str) -> None:
+        self._granted.pop(key, None)
+        if self._asked:
+            self._moved.add(key)
