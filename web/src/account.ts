@@ -1,4 +1,5 @@
 import { ApiError, call, onSignedOut, page } from './api'
+import { dropDrafts, restoreDrafts } from './composing'
 import { t } from './i18n'
 import { go, keptInvitation, nav } from './nav'
 import { abortUploads, preview, resumeUploads } from './pictures'
@@ -43,6 +44,7 @@ function leavePage(): void {
 
 async function enter(profile: Profile): Promise<void> {
   store.me = profile
+  restoreDrafts()
   await startSync()
   outbox.entries.forEach(preview)
 }
@@ -82,6 +84,7 @@ export async function logout(): Promise<void> {
   const me = store.me
   await call('/user/logout')
   if (me !== null) await outbox.clear(me.id)
+  dropDrafts()
   if (nav.path !== '/login') leavePage()
 }
 

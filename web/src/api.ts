@@ -15,6 +15,7 @@ export interface Page<T> {
   stamp?: string
   first?: number
   last?: number
+  ver?: number
 }
 
 /** The server answered, and said no. `field` names the input at fault, where there is one. */

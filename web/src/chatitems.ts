@@ -1,6 +1,6 @@
 import { dayOf } from './format'
 import type { Outgoing } from './outboxdb'
-import { isGone, Media, type FileInfo, type Message, type Row } from './wire'
+import { isGone, Media, type FileInfo, type Message, type Reaction, type Row } from './wire'
 
 export type SendState = 'uploading' | 'sending' | 'failed' | 'sent' | 'read'
 
@@ -20,6 +20,10 @@ export interface Shown {
   state: SendState
   reason: string
   edited: boolean
+  /** The seq of the message that it answers, or 0. */
+  reply: number
+  mention: readonly number[]
+  reactions: readonly Reaction[]
   /** First and last of a run of one sender's messages. */
   first: boolean
   last: boolean
@@ -58,6 +62,9 @@ function stored(message: Message, { myId, peerReadSeq }: Perspective): Shown {
     state: own && message.seq <= peerReadSeq ? 'read' : 'sent',
     reason: '',
     edited: Boolean(message.edited),
+    reply: message.reply ?? 0,
+    mention: message.mention ?? [],
+    reactions: message.reactions ?? [],
     first: true,
     last: true,
   }
@@ -78,6 +85,9 @@ function unsent(entry: Outgoing): Shown {
     state: entry.state,
     reason: entry.reason,
     edited: false,
+    reply: entry.reply ?? 0,
+    mention: entry.mention ?? [],
+    reactions: [],
     first: true,
     last: true,
   }

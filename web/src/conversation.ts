@@ -1,9 +1,12 @@
 import { call } from './api'
+import { clearDraft, type Draft } from './composing'
 import { cleaned } from './format'
+import { where } from './history'
+import { mentionedIn } from './mention'
 import { sendPicture } from './pictures'
 import { myId, noteRead, store } from './store'
 import { connection, outbox } from './sync'
-import { Cmd, conversationKey, Media, type Conversation, type Kind } from './wire'
+import { Cmd, Media, type Conversation, type Kind } from './wire'
 
 const TYPING_EVERY_MS = 3_000
 const READ_DELAY_MS = 250
@@ -26,20 +29,16 @@ export function conversationOf(key: string): Conversation {
   }
 }
 
-export async function sendText(kind: Kind, dstid: number, text: string): Promise<void> {
-  const content = cleaned(text).trim()
+/** Sends what is written, with whom it names and what it answers. */
+export async function sendDraft(key: string, draft: Draft): Promise<void> {
+  const { kind, dstid } = where(key)
+  const content = cleaned(draft.text).trim()
   if (content === '') return
-  await outbox.add({
-    userid: myId(),
-    kind,
-    dstid,
-    media: Media.text,
-    content,
-    url: '',
-    pic: '',
-    file: null,
-    blob: null,
-  })
+  const { reply } = draft
+  const mention = kind === Cmd.community ? mentionedIn(content, draft.named) : []
+  clearDraft(key)
+  const blank = { url: '', pic: '', file: null, blob: null }
+  await outbox.add({ userid: myId(), kind: kind as Kind, dstid, media: Media.text, content, reply, mention, ...blank })
 }
 
 export async function sendPictures(kind: Kind, dstid: number, pictures: readonly Blob[]): Promise<void> {
@@ -76,8 +75,24 @@ export function tellTyping(kind: Kind, dstid: number): void {
   if (connection.send({ cmd: Cmd.typing, kind, dstid })) typingToldMs = now
 }
 
-export function saveDraft(kind: Kind, dstid: number, text: string): void {
-  const key = conversationKey(kind, dstid)
-  if (text === '') store.drafts.delete(key)
-  else store.drafts.set(key, text)
+export async function setPinned(key: string, pinned: boolean): Promise<void> {
+  await call('/message/pin', { ...where(key), pinned })
+  const conversation = store.conversations.get(key)
+  if (conversation) conversation.pinned = pinned
+}
+
+export async function setMuted(key: string, muted: boolean): Promise<void> {
+  await call('/message/mute', { ...where(key), muted })
+  const conversation = store.conversations.get(key)
+  if (conversation) conversation.muted = muted
+}
+
+/** Takes everything up to now out of my sight, and of nobody else's. */
+export async function clearHistory(key: string): Promise<void> {
+  const { seq } = await call<{ seq: number }>('/message/clear', where(key))
+  store.timelines.get(key)?.beginAt(seq + 1)
+  const conversation = store.conversations.get(key)
+  if (conversation === undefined) return
+  if ((conversation.last?.seq ?? 0) <= seq) conversation.last = null
+  noteRead(key, seq)
 }

@@ -1,14 +1,13 @@
+import { lookForHoles, noteChange, noteDeleted } from './history'
 import { messageOf, type Outbox } from './outbox'
 import { myId, noteRead, notePlaced, store } from './store'
 import type { Part } from './sync'
-import { Cmd, isGone, keyOfFrame, type Frame, type Kind, type Message } from './wire'
+import { Cmd, conversationKey, keyOfFrame, type Change, type Frame, type Kind, type Message } from './wire'
 
 const TYPING_MS = 6_000
 
 export interface FrameListener {
   outbox: Outbox
-  /** The conversation's timeline misses a seq between two that it has. */
-  holeSeen(key: string): void
   /** Something came for a conversation that is not in the list. */
   unknownConversation(): void
   changed(part: Part, communityId?: number): void
@@ -31,7 +30,7 @@ export function receive(frame: Frame, listener: FrameListener): void {
       read(frame as unknown as About & { seq: number })
       break
     case Cmd.change:
-      changed(frame as unknown as Change)
+      noteChange(keyOf(frame as unknown as About), frame as unknown as Change)
       break
     case Cmd.typing:
       typing(frame as unknown as About)
@@ -65,27 +64,18 @@ interface About {
   userid: number
 }
 
-interface Change extends About {
-  ver: number
-  change: string
-  seq: number
-  content?: string
-  edited?: string
-  data?: { content?: string; edited?: string }
-}
-
 function keyOf(about: About): string {
   return keyOfFrame(about.kind, about.userid, about.dstid, myId())
 }
 
 /** Puts a stored message where its seq says. */
-export function place(message: Message, listener: Pick<FrameListener, 'holeSeen' | 'unknownConversation'>): void {
+function place(message: Message, listener: FrameListener): void {
   const key = keyOfFrame(message.cmd, message.userid, message.dstid, myId())
   if (!notePlaced(key, message)) listener.unknownConversation()
   const timeline = store.timelines.get(key)
   if (timeline === undefined) return
   timeline.insert([message])
-  if (timeline.loaded && timeline.holeAfter() !== null) listener.holeSeen(key)
+  lookForHoles(key)
 }
 
 function acknowledged(ack: Ack, listener: FrameListener): void {
@@ -115,26 +105,6 @@ function read(frame: About & { seq: number }): void {
   if (conversation && frame.kind === Cmd.single) {
     conversation.peer_read = Math.max(conversation.peer_read ?? 0, frame.seq)
   }
-}
-
-function changed(change: Change): void {
-  const key = keyOf(change)
-  const conversation = store.conversations.get(key)
-  if (conversation) conversation.ver = Math.max(conversation.ver, change.ver)
-  const timeline = store.timelines.get(key)
-  if (timeline) timeline.ver = Math.max(timeline.ver, change.ver)
-  const row = timeline?.find(change.seq) ?? (conversation?.last?.seq === change.seq ? conversation.last : undefined)
-  if (row === undefined || row === null || isGone(row)) return
-  const after = changedRow(row, change)
-  timeline?.replace(after)
-  if (conversation?.last?.seq === change.seq) conversation.last = after
-}
-
-function changedRow(row: Message, change: Change): Message | { seq: number; gone: 'recalled' } {
-  if (change.change === 'recall') return { seq: row.seq, gone: 'recalled' }
-  const content = change.content ?? change.data?.content
-  if (change.change !== 'edit' || content === undefined) return row
-  return { ...row, content, edited: change.edited ?? change.data?.edited ?? new Date().toISOString() }
 }
 
 function typing(frame: About): void {
@@ -177,6 +147,8 @@ function notice(frame: Frame, listener: FrameListener): void {
     listener.changed('conversations')
     if (typeof data['dstid'] === 'number') listener.changed('community', data['dstid'])
   } else if (event === 'conversation.updated') {
+    const deleted = data['deleted']
+    if (Array.isArray(deleted)) noteDeleted(conversationKey(Number(data['kind']), Number(data['dstid'])), deleted as number[])
     listener.changed('conversations')
   } else if (event === 'profile.updated') {
     listener.changed('me')

@@ -171,7 +171,8 @@ export class Outbox {
   }
 
   private async keep(entry: Outgoing): Promise<void> {
-    const plain = { ...toRaw(entry), file: entry.file === null ? null : { ...toRaw(entry.file) } }
+    const file = entry.file === null ? null : { ...toRaw(entry.file) }
+    const plain = { ...toRaw(entry), file, mention: [...(entry.mention ?? [])] }
     // Without a disk the message still goes out; only a reload would lose it.
     await this.storage.put(plain).catch(() => undefined)
   }
@@ -183,6 +184,8 @@ function frameOf(entry: Outgoing): Frame {
   if (entry.url !== '') frame['url'] = entry.url
   if (entry.pic !== '') frame['pic'] = entry.pic
   if (entry.file !== null) frame['file'] = entry.file
+  if (entry.reply) frame['reply'] = entry.reply
+  if (entry.mention?.length) frame['mention'] = entry.mention
   return frame
 }
 
@@ -202,5 +205,7 @@ export function messageOf(entry: Outgoing, ack: { id: number; seq: number; creat
   if (entry.url !== '') message.url = entry.url
   if (entry.pic !== '') message.pic = entry.pic
   if (entry.file !== null) message.file = { ...toRaw(entry.file) }
+  if (entry.reply) message.reply = entry.reply
+  if (entry.mention?.length) message.mention = [...entry.mention]
   return message
 }

@@ -11,6 +11,9 @@ export interface Outgoing {
   url: string
   pic: string
   file: FileInfo | null
+  /** The seq of the message that it answers, 0 for none. Entries of earlier versions have neither this nor `mention`. */
+  reply?: number
+  mention?: number[]
   /** A picture whose bytes the server does not have yet. */
   blob: Blob | null
   createdAtMs: number

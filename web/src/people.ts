@@ -18,6 +18,12 @@ export function nameOf(userId: number): string {
   return contact?.remark || contact?.nickname || store.people.get(userId)?.nickname || t('userNumber', { id: userId })
 }
 
+/** The name that everybody sees, as a text that names him holds it; '' while it is not known. */
+export function nicknameOf(userId: number): string {
+  if (userId === myId()) return store.me?.nickname ?? ''
+  return store.contacts.get(userId)?.nickname ?? store.people.get(userId)?.nickname ?? ''
+}
+
 export function avatarOf(userId: number): string {
   if (userId === myId()) return store.me?.avatar ?? ''
   return store.contacts.get(userId)?.avatar ?? store.people.get(userId)?.avatar ?? ''

@@ -2,6 +2,8 @@ export interface Segment {
   text: string
   /** Set for a link: always http or https. */
   href?: string
+  /** Set for "@name" of somebody whom the message names. */
+  mention?: number
 }
 
 // Linear on any input: one fixed prefix, one negated class, a bound.
@@ -27,6 +29,27 @@ export function segments(text: string): Segment[] {
     if (match.index > done) result.push({ text: text.slice(done, match.index) })
     result.push({ text: address, href: new URL(address).href })
     done = match.index + address.length
+  }
+  if (done < text.length) result.push({ text: text.slice(done) })
+  return result
+}
+
+/** Sets the "@name" of those who are named apart, the longest name first. `names` is {user id: name}. */
+export function withMentions(parts: readonly Segment[], names: ReadonlyMap<number, string>): Segment[] {
+  const marks = [...names].filter(([, name]) => name !== '').map(([userId, name]) => ({ userId, mark: `@${name}` }))
+  marks.sort((a, b) => b.mark.length - a.mark.length)
+  return marks.length === 0 ? [...parts] : parts.flatMap((part) => (part.href === undefined ? apart(part.text, marks) : [part]))
+}
+
+function apart(text: string, marks: readonly { userId: number; mark: string }[]): Segment[] {
+  const result: Segment[] = []
+  let done = 0
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', Math.max(at + 1, done))) {
+    const found = marks.find(({ mark }) => text.startsWith(mark, at))
+    if (found === undefined) continue
+    if (at > done) result.push({ text: text.slice(done, at) })
+    result.push({ text: found.mark, mention: found.userId })
+    done = at + found.mark.length
   }
   if (done < text.length) result.push({ text: text.slice(done) })
   return result

@@ -1,4 +1,5 @@
 import { computed, reactive } from 'vue'
+import type { Draft } from './composing'
 import type { ConnectionState } from './socket'
 import { Timeline } from './timeline'
 import {
@@ -30,6 +31,8 @@ interface State {
   /** False until the first conversation list came: skeletons are shown. */
   listed: boolean
   limits: Limits
+  /** How far the server's clock is ahead of ours. */
+  clockAheadMs: number
   /** {conversation key: conversation}; keys are "10:<user>" and "11:<community>" */
   conversations: Map<string, Conversation>
   timelines: Map<string, Timeline>
@@ -46,7 +49,8 @@ interface State {
   progress: Map<string, number>
   /** {cid: object URL of a picture that this page sent} */
   previews: Map<string, string>
-  drafts: Map<string, string>
+  /** {conversation key: what is being written there} */
+  drafts: Map<string, Draft>
   /** Counts NOTICEs about log-ins, so that the list of devices can follow. */
   sessionChanges: number
 }
@@ -67,6 +71,7 @@ function empty(): State {
     retryAtMs: 0,
     listed: false,
     limits: { ...DEFAULT_LIMITS },
+    clockAheadMs: 0,
     conversations: new Map(),
     timelines: new Map(),
     contacts: new Map(),
@@ -132,6 +137,7 @@ export function putConversation(row: Conversation): void {
   const known = store.conversations.get(key)
   if (row.left && known) known.left = true
   else if (!row.left || row.last_seq) store.conversations.set(key, row)
+  if (!row.left) store.timelines.get(key)?.beginAt(row.first)
 }
 
 /** Moves the conversation's end and unread count for a stored message. False: the conversation is not known here. */
@@ -145,6 +151,8 @@ export function notePlaced(key: string, message: Message): boolean {
   conversation.last = message
   const mine = message.userid === myId() && message.event === undefined
   conversation.unread = mine ? 0 : message.seq - seenSeq
+  if (mine) conversation.mentioned = false
+  else if (message.mention?.includes(myId())) conversation.mentioned = true
   return true
 }
 
@@ -155,4 +163,5 @@ export function noteRead(key: string, seq: number): void {
   const seenSeq = Math.max(conversation.last_seq - conversation.unread, seq)
   conversation.read_seq = seq
   conversation.unread = Math.max(0, conversation.last_seq - seenSeq)
+  if (conversation.unread === 0) conversation.mentioned = false
 }

@@ -2,19 +2,14 @@ import { ApiError, call, page } from './api'
 import { loadCommunities, loadInfo, loadMembers } from './communities'
 import { loadContacts, loadRequests } from './contacts'
 import { receive, type FrameListener } from './frames'
+import { catchUp, forgetQuotes, where } from './history'
 import { Outbox } from './outbox'
 import { BrowserStorage } from './outboxdb'
 import { Connection } from './socket'
 import { dropCaches, myId, putConversation, store } from './store'
-import { Timeline } from './timeline'
-import { Code, type Conversation, type Frame, type Hello, type Profile, type Row } from './wire'
+import { Code, type Conversation, type Frame, type Hello, type Profile } from './wire'
 
-const PAGE = 50
-const CATCH_UP_PAGE = 200
-// Farther behind than this, starting again at the end is cheaper than fetching everything between.
-const MOST_CAUGHT_UP = 600
-const HOLE_AGE_MS = 1_000
-const MOST_HOLE_TRIES = 5
+const LIST_PAGE = 200
 const REFRESH_DELAY_MS = 150
 const MOST_WATCHED = 200
 const HELLO_PATIENCE_MS = 3_000
@@ -54,7 +49,6 @@ export const outbox = new Outbox(new BrowserStorage(), (frame) => connection.sen
 
 const listener: FrameListener = {
   outbox,
-  holeSeen: (key) => holeSeen(key),
   unknownConversation: () => refresh('conversations'),
   changed: (what, communityId) => refresh(what, communityId),
 }
@@ -75,6 +69,7 @@ export function stopSync(): void {
   outbox.entries.splice(0)
   stamp = ''
   epoch = ''
+  forgetQuotes()
 }
 
 async function loadWorld(): Promise<void> {
@@ -89,7 +84,7 @@ async function loadConversations(): Promise<void> {
   let newest = ''
   do {
     const cursor = after === undefined || after === null ? {} : { after }
-    const answer = await page<Conversation>('/message/conversations', { ...since, ...cursor, limit: CATCH_UP_PAGE })
+    const answer = await page<Conversation>('/message/conversations', { ...since, ...cursor, limit: LIST_PAGE })
     answer.rows.forEach(putConversation)
     // The first page's stamp: what changes while the others are read must come again.
     newest ||= answer.stamp ?? ''
@@ -108,8 +103,10 @@ async function hello(frame: Hello): Promise<void> {
   if (epoch !== '' && frame.epoch !== epoch) {
     stamp = ''
     dropCaches()
+    forgetQuotes()
   }
   epoch = frame.epoch
+  store.clockAheadMs = Date.parse(frame.time) - Date.now() || 0
   store.limits = { ...store.limits, ...frame.limits }
   outbox.connected(store.limits.unacked)
   greeted()
@@ -128,89 +125,12 @@ async function resync(): Promise<void> {
   }
 }
 
-function where(key: string): { kind: number; dstid: number } {
-  const [kind, dstid] = key.split(':')
-  return { kind: Number(kind), dstid: Number(dstid) }
-}
-
-async function fetchRows(key: string, range: { before?: number; after?: number }, limit: number): Promise<Row[]> {
-  const answer = await page<Row>('/message/history', { ...where(key), ...range, limit })
-  const timeline = store.timelines.get(key)
-  if (timeline && answer.first !== undefined) timeline.first = answer.first
-  return answer.rows
-}
-
-/** The newest page of a conversation, unless it is on hand. Raises ApiError or NoAnswer. */
-export async function openTimeline(key: string): Promise<void> {
-  if (store.timelines.get(key)?.loaded) return
-  if (!store.timelines.has(key)) store.timelines.set(key, new Timeline())
-  const rows = await fetchRows(key, {}, PAGE)
-  const timeline = store.timelines.get(key)
-  if (timeline === undefined) return
-  timeline.insert(rows)
-  timeline.ver = store.conversations.get(key)?.ver ?? 0
-  timeline.loaded = true
-  if (timeline.holeAfter() !== null) holeSeen(key)
-}
-
-export async function loadOlder(key: string): Promise<void> {
-  const timeline = store.timelines.get(key)
-  if (!timeline?.hasOlder || timeline.loadingOlder) return
-  timeline.loadingOlder = true
-  try {
-    const rows = await fetchRows(key, { before: timeline.bottomSeq }, PAGE)
-    if (rows.length === 0) timeline.first = timeline.bottomSeq
-    timeline.insert(rows)
-  } finally {
-    timeline.loadingOlder = false
-  }
-}
-
-/** Brings a timeline on hand up to its conversation's end after a time without a socket. */
-async function catchUp(key: string): Promise<void> {
-  const timeline = store.timelines.get(key)
-  const conversation = store.conversations.get(key)
-  if (!timeline?.loaded || conversation === undefined) return
-  if (conversation.ver !== timeline.ver || conversation.last_seq - timeline.topSeq > MOST_CAUGHT_UP) {
-    const fresh = new Timeline()
-    fresh.ver = conversation.ver
-    const rows = await fetchRows(key, {}, PAGE)
-    fresh.insert(rows)
-    fresh.first = timeline.first
-    fresh.loaded = true
-    store.timelines.set(key, fresh)
-    return
-  }
-  while (timeline.topSeq < conversation.last_seq) {
-    const rows = await fetchRows(key, { after: timeline.topSeq }, CATCH_UP_PAGE)
-    if (rows.length === 0) break
-    timeline.insert(rows)
-  }
-}
-
-const holes = new Set<string>()
-
-/** Frames arrived past a hole: what is missing may be on its way, and is fetched when the hole is a second old. */
-function holeSeen(key: string, tries = 0): void {
-  if (holes.has(key) || tries >= MOST_HOLE_TRIES) return
-  holes.add(key)
-  setTimeout(async () => {
-    holes.delete(key)
-    const timeline = store.timelines.get(key)
-    const below = timeline?.holeAfter()
-    if (timeline === undefined || below === null || below === undefined) return
-    try {
-      timeline.insert(await fetchRows(key, { after: below }, CATCH_UP_PAGE))
-    } catch {
-      // Tried again below.
-    }
-    if (timeline.holeAfter() !== null) holeSeen(key, tries + 1)
-  }, HOLE_AGE_MS * 2 ** tries)
-}
-
 const LOADERS = {
   conversations: loadConversations,
-  contacts: loadContacts,
+  contacts: async () => {
+    await loadContacts()
+    watchPresence()
+  },
   requests: loadRequests,
   communities: loadCommunities,
   me: async () => {
@@ -242,11 +162,15 @@ export function refresh(part: Part, communityId = 0): void {
   }, REFRESH_DELAY_MS)
 }
 
-/** Tells the server whose presence is shown here: friends, and the members of the community `key` is. */
-export function watchPresence(key = ''): void {
-  const shown = new Set(store.contacts.keys())
+let openKey = ''
+
+/** Tells the server whose presence is shown here: of the conversation that is open (given anew by `key`), and of friends. */
+export function watchPresence(key = openKey): void {
+  openKey = key
   const { kind, dstid } = where(key)
+  const shown = new Set<number>(kind === 10 ? [dstid] : [])
   if (kind === 11) for (const member of store.members.get(dstid) ?? []) shown.add(member.userid)
+  for (const userId of store.contacts.keys()) shown.add(userId)
   shown.delete(myId())
   if (shown.size > 0) connection.send({ cmd: 15, userids: [...shown].slice(0, MOST_WATCHED) })
 }

@@ -1,3 +1,4 @@
+import { ChangeLog } from './changes'
 import { isGone, type Row } from './wire'
 
 /** The stretch of one conversation that is on hand: rows in seq order, each seq once. */
@@ -5,8 +6,8 @@ export class Timeline {
   rows: Row[] = []
   /** The lowest seq that there is to fetch; unknown (0) until the first page came. */
   first = 0
-  /** The conversation's ver that the rows show. */
-  ver = 0
+  /** Which changes of the conversation the rows show. */
+  readonly changes = new ChangeLog()
   loaded = false
   loadingOlder = false
 
@@ -37,6 +38,12 @@ export class Timeline {
   replace(row: Row): void {
     const index = this.indexOf(row.seq)
     if (this.rows[index]?.seq === row.seq) this.rows[index] = Object.freeze(row)
+  }
+
+  /** My window begins at `seq` now: what was before it is gone for me. */
+  beginAt(seq: number): void {
+    this.first = Math.max(this.first, seq)
+    if (this.bottomSeq < this.first) this.rows = this.rows.slice(this.indexOf(this.first))
   }
 
   /** The seq below the lowest hole, or null when nothing between bottom and top is missing. */

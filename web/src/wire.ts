@@ -128,6 +128,32 @@ export interface Message {
   file?: FileInfo
   edited?: string
   event?: SystemEvent
+  /** The seq of the message that this one answers. */
+  reply?: number
+  /** Users that are named in the text. */
+  mention?: number[]
+  reactions?: Reaction[]
+}
+
+/** One emoji below a message: how many gave it, whether I did, and the first few who did. */
+export interface Reaction {
+  emoji: string
+  count: number
+  mine: boolean
+  userids: number[]
+}
+
+/** A change of a stored message. Of one that is not mine to see only the ver is told. */
+export interface Change {
+  ver: number
+  userid: number
+  change?: string
+  seq?: number
+  content?: string
+  edited?: string
+  emoji?: string
+  on?: boolean
+  count?: number
 }
 
 export interface Gone {

@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { catchUp, loadBackTo, noteChange, noteDeleted, openTimeline } from '../src/history'
+import { notePlaced, putConversation, resetStore, store } from '../src/store'
+import type { Change, Conversation, Message, Row } from '../src/wire'
+
+/** A server with one conversation, as far as the client asks: the history and its changes. */
+class Server {
+  rows: Row[] = []
+  changes: Change[] = []
+  asked: string[] = []
+  /** Runs after an answer was made and before it arrives. */
+  meanwhile: () => void = () => undefined
+
+  say(count: number): void {
+    for (let i = 0; i < count; i++) this.rows.push(text(this.rows.length + 1))
+  }
+
+  edit(seq: number, content: string): Change {
+    const change = { ver: this.changes.length + 1, userid: 5, change: 'edit', seq, content, edited: 'later' }
+    this.changes.push(change)
+    this.rows[seq - 1] = { ...(this.rows[seq - 1] as Message), content, edited: 'later' }
+    return change
+  }
+
+  async fetch(path: string, request: { body: string }): Promise<Response> {
+    this.asked.push(path)
+    const answer = this.answer(path, JSON.parse(request.body) as Record<string, number>)
+    this.meanwhile()
+    return new Response(JSON.stringify({ code: 0, msg: '', next: null, ...answer }))
+  }
+
+  private answer(path: string, { before, after, since, limit }: Record<string, number>): object {
+    if (path === '/message/changes') {
+      const rows = this.changes.filter(({ ver }) => ver > since!).slice(0, limit)
+      const ver = rows.at(-1)?.ver ?? since
+      return { rows, ver, next: ver! < this.changes.length ? ver : null }
+    }
+    const all = this.rows.filter(({ seq }) => (before === undefined || seq < before) && (after === undefined || seq > after))
+    const rows = after === undefined ? all.slice(-limit!) : all.slice(0, limit)
+    return { rows, first: 1, last: this.rows.length, ver: this.changes.length }
+  }
+}
+
+const KEY = '10:5'
+const text = (seq: number): Message => ({ seq, userid: 5, cmd: 10, dstid: 1, media: 1, createat: '', content: `${seq}` })
+const listed = (more: Partial<Conversation> = {}): Conversation => ({
+  kind: 10,
+  dstid: 5,
+  title: '',
+  avatar: '',
+  first: 1,
+  last_seq: server.rows.length,
+  read_seq: 0,
+  unread: 0,
+  ver: server.changes.length,
+  ...more,
+})
+const contents = (): (string | undefined)[] => store.timelines.get(KEY)!.rows.map((row) => ('content' in row ? row.content : 'gone'))
+
+let server = new Server()
+
+beforeEach(() => {
+  server = new Server()
+  vi.stubGlobal('fetch', (path: string, request: { body: string }) => server.fetch(path, request))
+  resetStore()
+  store.me = { id: 1, nickname: 'Me', avatar: '' }
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+test('a change that happens while the first page is on its way is shown', async () => {
+  server.say(3)
+  putConversation(listed())
+  server.meanwhile = () => {
+    server.meanwhile = () => undefined
+    noteChange(KEY, server.edit(2, 'edited'))
+  }
+  await openTimeline(KEY)
+  expect(contents()).toEqual(['1', 'edited', '3'])
+  expect(store.timelines.get(KEY)!.changes.hasHole).toBe(false)
+})
+
+test('older rows that were read before a change are brought up to it', async () => {
+  server.say(60)
+  putConversation(listed())
+  await openTimeline(KEY)
+  server.meanwhile = () => {
+    server.meanwhile = () => undefined
+    noteChange(KEY, server.edit(4, 'edited'))
+  }
+  expect(await loadBackTo(KEY, 4)).toBe(true)
+  expect(contents()[3]).toBe('edited')
+  expect(await loadBackTo(KEY, 99)).toBe(false)
+})
+
+test('a missing change is asked for when the hole is a second old', async () => {
+  vi.useFakeTimers()
+  server.say(3)
+  putConversation(listed())
+  await openTimeline(KEY)
+  server.edit(1, 'one')
+  noteChange(KEY, server.edit(3, 'three'))
+  expect(contents()).toEqual(['1', '2', '3'])
+  await vi.advanceTimersByTimeAsync(900)
+  expect(server.asked).toEqual(['/message/history'])
+  await vi.advanceTimersByTimeAsync(200)
+  expect(contents()).toEqual(['one', '2', 'three'])
+})
+
+test('after a time without a socket new messages and all changes are there', async () => {
+  server.say(10)
+  putConversation(listed())
+  await openTimeline(KEY)
+  server.say(300)
+  for (let i = 0; i < 250; i++) server.edit(1 + (i % 10), `edit ${i}`)
+  putConversation(listed())
+  await catchUp(KEY)
+  expect(contents().length).toBe(310)
+  expect(contents().slice(0, 2)).toEqual(['edit 240', 'edit 241'])
+  expect(store.timelines.get(KEY)!.holeAfter()).toBe(null)
+})
+
+test('too far behind, it is read anew by whoever shows it', async () => {
+  server.say(10)
+  putConversation(listed())
+  await openTimeline(KEY)
+  server.say(2_000)
+  putConversation(listed())
+  await catchUp(KEY)
+  expect(store.timelines.has(KEY)).toBe(false)
+})
+
+test('the list of chats shows what became of its last message, opened or not', () => {
+  server.say(1)
+  putConversation(listed({ last: text(1) }))
+  noteChange(KEY, server.edit(1, 'edited'))
+  expect(store.conversations.get(KEY)).toMatchObject({ ver: 1, last: { content: 'edited' } })
+  noteDeleted(KEY, [1])
+  expect(store.conversations.get(KEY)!.last).toEqual({ seq: 1, gone: 'deleted' })
+})
+
+test('clearing takes the rows, on another device too', async () => {
+  server.say(5)
+  putConversation(listed())
+  await openTimeline(KEY)
+  putConversation(listed({ first: 4 }))
+  expect(contents()).toEqual(['4', '5'])
+})
+
+test('who names me marks the chat until it is read', () => {
+  putConversation(listed())
+  notePlaced(KEY, { ...text(1), mention: [1] })
+  expect(store.conversations.get(KEY)).toMatchObject({ unread: 1, mentioned: true })
+  notePlaced(KEY, { ...text(2), userid: 1 })
+  expect(store.conversations.get(KEY)).toMatchObject({ unread: 0, mentioned: false })
+})

@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { messageOf, Outbox } from '../src/outbox'
+import { MemoryStorage } from '../src/outboxdb'
+import { Code, type Frame } from '../src/wire'
+
+const DRAFT = { userid: 1, kind: 10, dstid: 5, media: 1, url: '', pic: '', file: null, blob: null } as const
+
+let sent: Frame[] = []
+let storage = new MemoryStorage()
+const outbox = (): Outbox => new Outbox(storage, (frame) => sent.push(frame) > 0)
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  sent = []
+  storage = new MemoryStorage()
+})
+afterEach(() => vi.useRealTimers())
+
+test('what was written without a connection goes out with the next one, in order, with reply and mention', async () => {
+  const box = outbox()
+  await box.add({ ...DRAFT, content: 'one', reply: 3, mention: [7] })
+  await box.add({ ...DRAFT, content: 'two' })
+  expect(sent).toEqual([])
+  box.connected(64)
+  expect(sent).toMatchObject([{ content: 'one', reply: 3, mention: [7] }, { content: 'two' }])
+  expect(sent[1]).not.toHaveProperty('reply')
+})
+
+test('without an answer the same cid goes out again, and after a reload too', async () => {
+  const box = outbox()
+  box.connected(64)
+  await box.add({ ...DRAFT, content: 'one' })
+  await vi.advanceTimersByTimeAsync(11_000)
+  expect(sent.length).toBe(2)
+  box.disconnected()
+  const reloaded = outbox()
+  await reloaded.load(1)
+  reloaded.connected(64)
+  expect(new Set(sent.map(({ cid }) => cid)).size).toBe(1)
+  expect(sent.length).toBe(3)
+})
+
+test('an acknowledged message leaves, on disk too, and becomes what the timeline shows', async () => {
+  const box = outbox()
+  box.connected(64)
+  const { cid } = await box.add({ ...DRAFT, content: 'one', reply: 3 })
+  const entry = box.settled(cid)!
+  expect(messageOf(entry, { id: 9, seq: 4, createat: 'now' })).toMatchObject({ id: 9, seq: 4, cid, content: 'one', reply: 3 })
+  expect(box.entries).toEqual([])
+  expect(await storage.load(1)).toEqual([])
+})
+
+test('busy means unknown and is tried again; a refusal is shown and waits for the user', async () => {
+  const box = outbox()
+  box.connected(64)
+  const { cid } = await box.add({ ...DRAFT, content: 'one' })
+  box.refused(cid, Code.busy, 'busy', 2_000)
+  expect(box.find(cid)?.state).toBe('sending')
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(sent.length).toBe(2)
+  box.refused(cid, Code.notFriends, 'You are not friends.', null)
+  expect(box.find(cid)).toMatchObject({ state: 'failed', reason: 'You are not friends.' })
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(sent.length).toBe(2)
+  box.retry(cid)
+  expect(sent.length).toBe(3)
+})
+
+test('no more messages are open than the server allows', async () => {
+  const box = outbox()
+  box.connected(2)
+  const cids: string[] = []
+  for (const content of ['one', 'two', 'three']) cids.push((await box.add({ ...DRAFT, content })).cid)
+  expect(sent.length).toBe(2)
+  box.settled(cids[0]!)
+  expect(sent.map(({ content }) => content)).toEqual(['one', 'two', 'three'])
+})
