@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
 from imtornado.clock import Clock
 from storage.backends import open_database, open_store
-from storage.migrate import SchemaError, migrate, pending, require_current
+from storage.migrate import FOLDER, SchemaError, migrate, pending, require_current
 from storage.schema import MODELS
 from storage.transactions import Database
 
@@ -90,4 +91,21 @@ def test_a_migration_that_fails_changes_nothing(url: str, tmp_path: Path) -> Non
         open_store(url, Clock())
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert tables <= {"message", "schema_migration"}
+    connection.close()
+
+
+def test_a_database_of_the_first_schema_goes_on(url: str, tmp_path: Path) -> None:
+    database = open_database(url)
+    Runner(database.orm, str(FOLDER)).up("0001_initial")
+    database.close()
+    connection = sqlite3.connect(tmp_path / "im.db")
+    columns = "user_id, conversation_id, role, may_send, joined_seq, left_seq"
+    connection.execute(f"INSERT INTO member ({columns}) VALUES (1, 1, 1, 0, 1, 7)")
+    connection.execute("INSERT INTO hidden (user_id, conversation_id, seq) VALUES (1, 1, 3)")
+    connection.commit()
+    open_store(url, Clock()).close()
+    # No change had been made when he left, so he has seen all there were.
+    assert connection.execute("SELECT left_seq, left_ver FROM member").fetchall() == [(7, 0)]
+    (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'member'").fetchone()
+    assert "WITHOUT ROWID" in sql
     connection.close()
