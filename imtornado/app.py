@@ -132,6 +132,7 @@ class Server:
         gauge("password_calls", "Calls handed to the password threads", lambda: self.workers.passwords.waiting)
         counter("sockets_opened", "Chat sockets opened", lambda: live.registry.opened)
         counter("sockets_closed", "Chat sockets closed", lambda: live.registry.closed)
+        counter("slow_readers_closed", "Chat sockets closed with 4000", lambda: live.flusher.slow_readers)
         counter("batches", "Transactions of the writer", lambda: live.writer.batches)
         counter("drafts", "Drafts committed", lambda: live.writer.drafts)
         counter("messages", "Messages fanned out", lambda: live.delivery.messages)

@@ -69,6 +69,7 @@ class Flusher:
         self.loop = loop
         self.outbox_bytes = outbox_bytes
         self.tick = 0  # monotonic seconds since the start, moved by Liveness
+        self.slow_readers = 0  # closed because they did not read
         self.dirty: list[Outbox] = []
 
     def flush(self) -> None:
@@ -154,6 +155,7 @@ class Outbox:
             self._backlog_bytes = sum(map(len, self._backlog))
             if self._is_over_bound():
                 self._backlog, self._backlog_bytes = [], 0
+                self.flusher.slow_readers += 1
                 self.close(Close.SLOW_CONSUMER, "too slow")
 
     def _is_over_bound(self) -> bool:

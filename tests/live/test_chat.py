@@ -1,7 +1,6 @@
 """What the chat socket says and hears in the dialect im.v1."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -305,23 +304,6 @@ def test_a_sender_that_does_not_wait_is_read_at_the_writers_pace(alice: Person) 
         b"".join(frame(json.dumps(alice.message(alice.user_id, f"{number}")).encode()) for number in range(2000))
     )
     assert [client.until(cmd=1)["seq"] for _ in range(2000)] == list(range(1, 2001))
-
-
-def test_a_reader_that_never_reads_is_sent_away_and_harms_nobody(start_server: StartServer) -> None:
-    server = start_server("contacts.confirm=no", "security.throttle=no")
-    alice, bob, carol = (Person(server.port, name) for name in ("Alice", "Bob", "Carol"))
-    community = alice.data("/contact/createcommunity", name="Busy")["id"]
-    for person in (bob, carol):
-        person.call("/contact/joincommunity", dstid=community)
-    slow = RawClient(server.port, bob.token, handshake=False)
-    slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    slow.send_raw(slow.request)
-    slow.read_response()
-    here, reader = alice.connect(), carol.connect()
-    for number in range(200):
-        here.send(alice.message(community, f"{number} " + "x" * 20_000, cmd=11))
-        assert reader.until(cmd=11, media=1)["content"].startswith(f"{number} ")
-    assert slow.closed_with() in (4000, 1006)
 
 
 def test_sigterm_sends_the_sockets_away_with_nothing_lost(start_server: StartServer) -> None:
