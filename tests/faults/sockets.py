@@ -62,7 +62,11 @@ class ChatSocket(asyncio.Protocol):
         return chat
 
     def send(self, message: dict[str, Any]) -> None:
-        self._transport.write(frame(msgspec.json.encode(message)))
+        self._write(frame(msgspec.json.encode(message)))
+
+    def _write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     def abort(self) -> None:
         """Ends the connection with an RST, as a lost network does."""
@@ -103,10 +107,10 @@ class ChatSocket(asyncio.Protocol):
             if opcode == TEXT:
                 self._heard(decode(payload))
             elif opcode == PING:
-                self._transport.write(frame(payload, PONG))
+                self._write(frame(payload, PONG))
             elif opcode == CLOSE:
                 self.close_code = int.from_bytes(payload[:2], "big") if payload else 1005
-                self._transport.write(frame(payload[:2], CLOSE))
+                self._write(frame(payload[:2], CLOSE))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed_at = asyncio.get_running_loop().time()
