@@ -126,18 +126,31 @@ async def call(port: int, path: str, token: str, **fields: object) -> dict[str, 
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nAccept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
+    status, text = await _exchange(port, head.encode() + body)
+    try:
+        envelope: dict[str, Any] = decode(text)
+    except msgspec.DecodeError as error:
+        raise ConnectionResetError(f"half an answer: {text[:200]!r}") from error
+    if envelope["code"]:
+        raise Failure(status, envelope["code"], envelope)
+    return envelope
+
+
+async def get(port: int, path: str) -> tuple[int, bytes]:
+    """(status, body) of a GET without a session. Raises: OSError."""
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    return await _exchange(port, head.encode())
+
+
+async def _exchange(port: int, request: bytes) -> tuple[int, bytes]:
     async with asyncio.timeout(CALL_TIMEOUT_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            writer.write(head.encode() + body)
+            writer.write(request)
             answered = await reader.read()
         finally:
             writer.transport.abort()
     start, found, text = answered.partition(b"\r\n\r\n")
-    try:
-        envelope: dict[str, Any] = decode(text)
-    except msgspec.DecodeError as error:
-        raise ConnectionResetError(f"half an answer: {answered[:200]!r}, {found!r}") from error
-    if envelope["code"]:
-        raise Failure(int(start.split(b" ", 2)[1]), envelope["code"], envelope)
-    return envelope
+    if not found:
+        raise ConnectionResetError(f"no answer: {answered[:200]!r}")
+    return int(start.split(b" ", 2)[1]), text

@@ -11,7 +11,7 @@ from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import HttpSender, Sender, Traffic
 from tests.fixtures.server import Server, StartServer
 
-IN_FLIGHT = 100  # messages that are on their way when the kill comes
+HEADROOM = 1500  # messages; no sender comes to rest before the kill
 LAST_WORDS_S = 60.0  # for the readers to be complete, on a loaded machine
 
 
@@ -31,7 +31,7 @@ async def storm(server: Server, town: Town, *, kills: int, acked: int) -> Verdic
         for number in range(kills):
             if number % 2:  # every other time also in the middle of their reading
                 await asyncio.gather(*(reader.synced.wait() for reader in readers))
-            traffic.allow(step + IN_FLIGHT)
+            traffic.allow(step + HEADROOM)
             await traffic.acks(traffic.acked + step)
             await asyncio.sleep(traffic.random.random() * 0.05)  # anywhere within a batch
             traffic.up.clear()

@@ -42,8 +42,8 @@ class Traffic:
         self._tasks.append(self._group.create_task(sender.run()))
 
     def allow(self, count: int) -> None:
-        """Lets the senders make so many new messages, in all."""
-        self._left += count
+        """Lets the senders make so many more new messages, all together."""
+        self._left = count
         for sender in self._senders:
             sender.go_on()
 

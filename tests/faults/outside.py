@@ -1,0 +1,37 @@
+"""What is done to a server from outside, and seen of it: its database locked, its metrics read."""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.faults.sockets import get
+
+PATIENCE_S = 20.0
+PAUSE_S = 0.01
+
+
+@contextmanager
+def write_lock(database: Path) -> Iterator[None]:
+    """While another process writes: readers go on, a writer waits."""
+    with closing(sqlite3.connect(database, timeout=PATIENCE_S, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+async def figure(port: int, name: str) -> int:
+    """A metric, "writer_queue" for imtornado_writer_queue."""
+    _, text = await get(port, "/metrics")
+    found = re.search(rf"^imtornado_{name} ([0-9.e+]+)$", text.decode(), re.MULTILINE)
+    assert found, f"{name} is not among the metrics"
+    return int(float(found[1]))
+
+
+async def until(port: int, name: str, least: int) -> None:
+    """Returns when the metric is at least so much; there is no event for it. Raises: TimeoutError."""
+    async with asyncio.timeout(PATIENCE_S):
+        while await figure(port, name) < least:  # noqa: ASYNC110
+            await asyncio.sleep(PAUSE_S)
