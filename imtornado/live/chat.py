@@ -147,17 +147,20 @@ class Chat:
             self._refuse(connection, failure, cid=got.cid, rid=got.rid)
 
     def _message(self, connection: Connection, got: Frame) -> None:
-        settings = self._config.messages
-        check_message(got, settings.max_content_bytes)
+        check_message(got, self._config.messages.max_content_bytes)
         if connection.v1 and not got.cid:
             raise BadParameter("cid is needed: 1 to 64 printable ASCII characters, new for every message.", field="cid")
         _check_rid(got.rid)
         if self._config.security.throttle and (wait_s := connection.take(self._config.security.messages_per_minute)):
             raise TooManyRequests("Too many messages. Slow down.", retry_after_ms=int(wait_s * 1000) + 1)
+        self._submit(connection, message_draft(connection.user_id, got, connection.v1), got.rid)
+
+    def _submit(self, connection: Connection, draft: MessageDraft | ReadDraft, rid: str = "") -> None:
+        """Hands a draft to the writer. A socket with many open ones is not read until half are answered."""
         connection.unacked += 1
-        if connection.unacked >= settings.unacked:
+        if connection.unacked >= self._config.messages.unacked:
             connection.hold()
-        self._writer.submit(Pending(message_draft(connection.user_id, got, connection.v1), connection, got.rid))
+        self._writer.submit(Pending(draft, connection, rid))
 
     def _other(self, connection: Connection, got: Frame) -> None:
         _check_rid(got.rid)
@@ -183,14 +186,12 @@ class Chat:
             return
         self._reads[place] = None
         connection.flusher.loop.call_later(READ_GAP_S, self._write_read, connection, place)
-        connection.unacked += 1
-        self._writer.submit(Pending(draft, connection, got.rid))
+        self._submit(connection, draft, got.rid)
 
     def _write_read(self, connection: Connection, place: tuple[int, str]) -> None:
         draft = self._reads.pop(place)
         if draft is not None:
-            connection.unacked += 1
-            self._writer.submit(Pending(draft, connection))
+            self._submit(connection, draft)
 
     def _watch(self, connection: Connection, got: Frame) -> None:
         if len(got.userids) > PRESENCE_IDS or not all(0 < user_id <= MAX_ID for user_id in got.userids):

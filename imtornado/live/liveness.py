@@ -11,6 +11,7 @@ from imtornado.live.outbox import Close, Flusher
 from imtornado.live.wire import Wire
 
 PING = websocket_frame(b"", 9)
+TURN_S = 2  # most seconds of a turn: the timer is never early, and a little late each time
 
 
 class Liveness:
@@ -40,6 +41,11 @@ class Liveness:
     def _turn(self) -> None:
         """Moves the wheel by the seconds that have passed, each slot looked at once."""
         now = int(self._flusher.loop.time() - self._started)
+        # Time in which this process stood still (stopped, swapped out) is nobody's silence: what arrived in it has
+        # not been read yet.
+        stood_still_s = max(0, now - self._flusher.tick - TURN_S)
+        self._started += stood_still_s
+        now -= stood_still_s
         while self._flusher.tick < now:
             self._flusher.tick += 1
             slot = self._flusher.tick % len(self._slots)

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from tests.fixtures.server import Server, StartServer
-from tests.live.test_upgrade import figure
+from tests.live.figures import figure
 from tests.people import Person
 from tests.raw_client import RawClient, frame
 

@@ -21,19 +21,12 @@ from imtornado.live.writer import Pending, Writer
 from imtornado.workers import Pool
 from storage.backends import open_store
 from tests.fixtures.server import StartServer
-from tests.live.test_upgrade import figure
+from tests.live.figures import wait_for_figure
 from tests.people import Failure, Person, call
 
 
-def wait_for_figure(port: int, name: str, least: float) -> None:
-    until = time.monotonic() + 30
-    while figure(port, name) < least:
-        assert time.monotonic() < until, f"{name} never was {least}"
-        time.sleep(0.005)
-
-
 def test_a_call_that_runs_at_sigterm_is_answered(start_server: StartServer) -> None:
-    server = start_server("accounts.bcrypt_rounds=13", "security.throttle=no")
+    server = start_server("accounts.bcrypt_rounds=12", "security.throttle=no")
     person = Person(server.port, "Ann")
     answers: list[str] = []
     calls = [threading.Thread(target=lambda: answers.append(person.log_in())) for _ in range(2)]

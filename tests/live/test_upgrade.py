@@ -1,39 +1,17 @@
 """Who gets a socket, and that whoever leaves around the upgrade leaves nothing behind."""
 
-import http.client
-import re
 import socket
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.fixtures.server import Server
+from tests.live.figures import wait_until_all_closed
 from tests.people import Person
 from tests.raw_client import RawClient, Refused, frame
 
 ROUNDS = 1000
-
-
-def figure(port: int, name: str) -> float:
-    """A figure of /metrics."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    found = re.search(rf"^imtornado_{name} (\S+)$", text, re.MULTILINE)
-    assert found, text
-    return float(found[1])
-
-
-def wait_until_all_closed(port: int) -> None:
-    """Asks until every opened socket is closed: the server has no event for "the last one is gone"."""
-    until = time.monotonic() + 60
-    while figure(port, "sockets"):
-        assert time.monotonic() < until, "sockets of clients that left stay registered"
-        time.sleep(0.02)
-    assert figure(port, "sockets_opened_total") == figure(port, "sockets_closed_total")
 
 
 @pytest.mark.parametrize(
