@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.faults.ledger import Alteration, Attempt, Ledger, conversation_key
 from tests.faults.sockets import ChatSocket, call
-from tests.faults.town import COMMUNITY, Target
+from tests.faults.town import Target
 from tests.people import Failure, Person
 from tests.raw_client import Refused, new_cid
 
@@ -100,7 +100,8 @@ class Sender:
         self.alter_every = 0  # every so many acks one message is recalled or edited
         self.close_codes: list[int] = []
         self._acked = 0
-        self._socket: ChatSocket | None = None
+        self.socket: ChatSocket | None = None
+        self.connected = asyncio.Event()  # set as long as it may send
         self._greeted = asyncio.Event()
         self._moved = asyncio.Event()
 
@@ -118,7 +119,8 @@ class Sender:
                 await self._use(socket)
             finally:
                 socket.abort()
-                self._socket = None
+                self.socket = None
+                self.connected.clear()
                 for lost in self.outbox:
                     self._attempt_of(lost).unknown += 1
             self.close_codes.append(socket.close_code)
@@ -127,7 +129,8 @@ class Sender:
         """Until the socket ends, or nothing is left to send."""
         if not await _either(self._greeted.wait(), socket.ended.wait()):
             return
-        self._socket = socket
+        self.socket = socket
+        self.connected.set()
         for cid in list(self.outbox):
             self._transmit(cid)
         self._top_up()
@@ -171,17 +174,17 @@ class Sender:
         if message["code"] // 100 != 503:
             self.outbox.pop(cid, None)
             self._top_up()
-        elif cid in self.outbox and self._socket is not None:
+        elif cid in self.outbox and self.socket is not None:
             wait_s: float = message.get("retry_after_ms", 1000) / 1000
-            asyncio.get_running_loop().call_later(wait_s, self._again, self._socket, cid)
+            asyncio.get_running_loop().call_later(wait_s, self._again, self.socket, cid)
 
     def _again(self, socket: ChatSocket, cid: str) -> None:
-        if cid in self.outbox and socket is self._socket and not socket.ended.is_set():
+        if cid in self.outbox and socket is self.socket and not socket.ended.is_set():
             self._transmit(cid)
 
     def _top_up(self) -> None:
         traffic = self.traffic
-        while self._socket and len(self.outbox) < self.window and traffic.take():
+        while self.socket and len(self.outbox) < self.window and traffic.take():
             kind, dstid = traffic.random.choice(self.targets)
             message: dict[str, Any] = {
                 "cmd": kind,
@@ -199,8 +202,8 @@ class Sender:
         frame = self.outbox[cid]
         key = conversation_key(frame["cmd"], self.person.user_id, frame["dstid"])
         self.traffic.ledger.attempt(self.person.user_id, key, cid, frame["content"])
-        if self._socket is not None:
-            self._socket.send(frame)
+        if self.socket is not None:
+            self.socket.send(frame)
 
     def _attempt_of(self, cid: str) -> Attempt:
         return self.traffic.ledger.attempts[self.person.user_id, cid]
@@ -273,7 +276,3 @@ async def _either(hoped: Coroutine[Any, Any, bool], feared: Coroutine[Any, Any, 
         for task in tasks:
             task.cancel()
     return tasks[0].done()
-
-
-def community_targets(targets: list[Target]) -> list[Target]:
-    return [target for target in targets if target[0] == COMMUNITY]

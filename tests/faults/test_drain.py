@@ -1,0 +1,62 @@
+"""SIGTERM under load: out in time, every send with an outcome or unknown, and stored once when sent again."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.faults.ledger import Finding, Verdict, judge, read_database
+from tests.faults.sockets import get
+from tests.faults.town import SETTINGS, Town
+from tests.faults.traffic import Sender, Traffic
+from tests.fixtures.server import STOP_TIMEOUT_S, Server, StartServer
+
+DRAINING = 4001
+SPREAD_S = 0.2  # least time between the first and the last close: nobody's reconnects come all at once
+WARM_UP = 300  # acks before the signal
+
+
+async def drain(server: Server, town: Town) -> tuple[Verdict, float, list[float], list[int]]:
+    """The verdict after a restart, the seconds from signal to exit, and when and with what the sockets were closed."""
+    async with asyncio.TaskGroup() as group:
+        traffic = Traffic(server.port, group)
+        senders = [Sender(traffic, person, town.targets[person.user_id], window=2) for person in town.people]
+        for sender in senders:
+            traffic.add(sender)
+        await asyncio.gather(*(sender.connected.wait() for sender in senders))
+        traffic.allow(1_000_000)
+        await traffic.acks(WARM_UP)
+        sockets = [sender.socket for sender in senders if sender.socket is not None]
+        assert len(sockets) == len(senders)
+        traffic.up.clear()  # whoever was sent away waits for the next server
+        begin = time.monotonic()
+        stopping = group.create_task(asyncio.to_thread(server.stop))
+        status, _ = await get(server.port, "/readyz")
+        while status == 200:  # the signal is on its way
+            status, _ = await get(server.port, "/readyz")
+        assert status == 503
+        health, _ = await get(server.port, "/healthz")
+        assert health == 200
+        assert await stopping == 0
+        took_s = time.monotonic() - begin
+        await asyncio.gather(*(socket.ended.wait() for socket in sockets))
+        await asyncio.to_thread(server.restart)
+        traffic.up.set()
+        await traffic.finish()
+    closes = sorted(socket.closed_at for socket in sockets)
+    verdict = judge(traffic.ledger, read_database(server.database), readers=False)
+    return verdict, took_s, closes, [socket.close_code for socket in sockets]
+
+
+@pytest.mark.parametrize("clients", [80, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
+def test_a_drain_loses_nothing(start_server: StartServer, clients: int) -> None:
+    server = start_server(*SETTINGS, "server.drain_notice_s=2")
+    town = Town(server.port, people=clients, communities=0)
+    verdict, took_s, closes, codes = asyncio.run(drain(server, town))
+    spread_s = closes[-1] - closes[0]
+    print(f"{clients} clients: out after {took_s:.1f} s, closes over {spread_s:.1f} s; {verdict}")  # noqa: T201
+    assert verdict.finding is Finding.PASS, verdict
+    assert verdict.figures["acked"] == verdict.figures["attempted"]
+    assert set(codes) == {DRAINING}
+    assert spread_s >= SPREAD_S
+    assert took_s < STOP_TIMEOUT_S
