@@ -112,15 +112,16 @@ export async function catchUp(key: string): Promise<void> {
   const timeline = store.timelines.get(key)
   const conversation = store.conversations.get(key)
   if (!timeline?.loaded || conversation === undefined) return
-  const far = conversation.last_seq - timeline.topSeq > MOST_CAUGHT_UP
+  const far = conversation.last_seq - timeline.endSeq > MOST_CAUGHT_UP
   if (far || !(await readChanges(key, timeline, timeline.changes.ver ?? 0))) {
     // Whoever shows it opens it again, at its end.
     store.timelines.delete(key)
     return
   }
-  while (timeline.topSeq < conversation.last_seq) {
-    const rows = await read(key, timeline, { after: timeline.topSeq }, CATCH_UP_PAGE)
-    if (rows.length === 0) break
+  // Frames that arrive meanwhile stand above the rest: only what has no hole below it counts.
+  for (let from = -1; from < timeline.endSeq && timeline.endSeq < conversation.last_seq; ) {
+    from = timeline.endSeq
+    await read(key, timeline, { after: from }, CATCH_UP_PAGE)
   }
 }
 
@@ -185,13 +186,13 @@ export function lookForHoles(key: string, tries = 0): void {
     holes.delete(key)
     const current = store.timelines.get(key)
     if (current === undefined) return
+    const below = current.holeAfter()
     try {
-      const below = current.holeAfter()
       if (below !== null) await read(key, current, { after: below }, CATCH_UP_PAGE)
       if (current.changes.hasHole) await readChanges(key, current, current.changes.ver ?? 0)
     } catch {
       // Tried again below.
     }
-    lookForHoles(key, tries + 1)
+    lookForHoles(key, current.holeAfter() === below ? tries + 1 : 0)
   }, HOLE_AGE_MS * 2 ** tries)
 }

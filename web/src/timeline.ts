@@ -56,6 +56,11 @@ export class Timeline {
     return null
   }
 
+  /** Up to here nothing is missing. */
+  get endSeq(): number {
+    return this.holeAfter() ?? this.topSeq
+  }
+
   private insertOne(row: Row): void {
     if (this.rows.length === 0 || row.seq > this.topSeq) {
       this.rows.push(row)

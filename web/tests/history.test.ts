@@ -156,3 +156,18 @@ test('who names me marks the chat until it is read', () => {
   notePlaced(KEY, { ...text(2), userid: 1 })
   expect(store.conversations.get(KEY)).toMatchObject({ unread: 0, mentioned: false })
 })
+
+test('messages that arrive while the time without a socket is caught up leave no hole', async () => {
+  server.say(10)
+  putConversation(listed())
+  await openTimeline(KEY)
+  server.say(450)
+  putConversation(listed())
+  server.meanwhile = () => {
+    server.meanwhile = () => undefined
+    store.timelines.get(KEY)!.insert([text(server.rows.length)])
+  }
+  await catchUp(KEY)
+  expect(contents().length).toBe(460)
+  expect(store.timelines.get(KEY)!.holeAfter()).toBe(null)
+})

@@ -69,6 +69,7 @@ const texts = {
   noChatsHint: 'Add a friend or join a community, then say hello.',
   nothingFound: 'Nothing found',
   pickChat: 'Choose a chat to start writing',
+  draft: 'Draft:',
   noMessagesYet: 'No messages yet',
   sayHello: 'Say hello 👋',
   notebookEmpty: 'Write down what you want to keep. Only you can see it.',

@@ -66,6 +66,7 @@ export const zh: Record<Key, string> = {
   noChatsHint: '添加好友或加入群组，打个招呼吧。',
   nothingFound: '没有找到',
   pickChat: '选择一个聊天开始交流',
+  draft: '[草稿]',
   noMessagesYet: '还没有消息',
   sayHello: '打个招呼吧 👋',
   notebookEmpty: '记下想保留的内容，只有你自己能看到。',
