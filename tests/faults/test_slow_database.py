@@ -7,12 +7,11 @@ import pytest
 
 from tests.faults.ledger import BUSY, Finding, Ledger, conversation_key, judge, read_database
 from tests.faults.outside import write_lock
+from tests.faults.patient import Patient
 from tests.faults.sockets import ChatSocket, call
 from tests.faults.town import SETTINGS, SINGLE, Town
-from tests.faults.traffic import ACK, ERROR
 from tests.fixtures.server import Server, StartServer
-from tests.people import Failure, Person
-from tests.raw_client import new_cid
+from tests.people import Failure
 
 SENDERS = 10
 EACH = 5  # messages of one sender while the database is locked
@@ -20,77 +19,6 @@ LOCKED_S = 3.0
 ROUNDS = 10
 LAST = "the last one"
 ANSWER_S = 7.0  # the promise is 2 s; the rest is for a loaded machine
-
-
-class Patient:
-    """A sender that notes every answer to every cid, with its time; `insists` sends again after a 50301."""
-
-    def __init__(self, ledger: Ledger, person: Person, friend: int) -> None:
-        self.ledger = ledger
-        self.person = person
-        self.friend = friend
-        self.sent_at: dict[str, float] = {}
-        self.frames: dict[str, dict[str, Any]] = {}
-        self.answers: dict[str, list[dict[str, Any]]] = {}
-        self.first_answer_s: dict[str, float] = {}
-        self.insists = False
-        self._moved = asyncio.Event()
-        self.socket: ChatSocket
-
-    async def open(self, server: Server) -> "Patient":
-        self.socket = await ChatSocket.open(server.port, self.person.token, self._heard)
-        return self
-
-    def _heard(self, message: dict[str, Any]) -> None:
-        if message["cmd"] not in (ACK, ERROR):
-            return
-        cid = message["cid"]
-        self.answers[cid].append(message)
-        self.first_answer_s.setdefault(cid, asyncio.get_running_loop().time() - self.sent_at[cid])
-        attempt = self.ledger.attempts[self.person.user_id, cid]
-        if message["cmd"] == ACK:
-            attempt.acked(message["seq"], message["id"], dup=message.get("dup", False))
-        else:
-            attempt.refused(message["code"])
-            if self.insists:
-                self.send(cid)
-        self._moved.set()
-
-    def send(self, cid: str = "", text: str = "text") -> str:
-        """Sends a new message, or the one of this cid again."""
-        if not cid:
-            cid = new_cid()
-            self.answers[cid] = []
-            self.sent_at[cid] = asyncio.get_running_loop().time()
-            self.frames[cid] = {"cmd": SINGLE, "dstid": self.friend, "media": 1, "content": text, "cid": cid}
-        key = conversation_key(SINGLE, self.person.user_id, self.friend)
-        self.ledger.attempt(self.person.user_id, key, cid, self.frames[cid]["content"])
-        self.socket.send(self.frames[cid])
-        return cid
-
-    def acked(self, cid: str) -> bool:
-        return any(answer["cmd"] == ACK for answer in self.answers[cid])
-
-    async def all_answered(self) -> None:
-        while not all(self.answers.values()):
-            self._moved.clear()
-            await self._moved.wait()
-
-    async def answered_again(self, cid: str) -> None:
-        while len(self.answers[cid]) < 2:
-            self._moved.clear()
-            await self._moved.wait()
-
-    async def insist(self) -> None:
-        """Sends again what has no ACK; returns when all have one."""
-        self.insists = True
-        for cid in self.answers:
-            if not self.acked(cid):
-                self.send(cid)
-        while not all(map(self.acked, self.answers)):
-            self._moved.clear()
-            await self._moved.wait()
-        self.insists = False
 
 
 async def patients(server: Server, town: Town, ledger: Ledger) -> list[Patient]:

@@ -1,0 +1,65 @@
+"""Disks that are full, and have room again: a limit on the size of the server's files, and a small file system."""
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+ROOM_BYTES = 64 * 1024  # what may still be written when the disk is nearly full
+DISK_BYTES = 16 * 1024 * 1024
+
+
+class Disk(Protocol):
+    def fill(self) -> None:
+        """Nearly no room from now on."""
+
+    def empty(self) -> None:
+        """Room again."""
+
+
+class FileLimit:
+    """No file of the process may grow: what a quota does. Needs no rights; the error is EFBIG, not ENOSPC."""
+
+    def __init__(self, pid: int, database: Path) -> None:
+        self._pid = pid
+        self._log = database.with_name(f"{database.name}-wal")
+        self._before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+
+    def fill(self) -> None:
+        size = self._log.stat().st_size + ROOM_BYTES
+        resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (size, self._before[1]))
+
+    def empty(self) -> None:
+        resource.prlimit(self._pid, resource.RLIMIT_FSIZE, self._before)
+
+
+class Mounted:
+    """A tmpfs, filled to the brim with one file: ENOSPC."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        state = os.statvfs(self.folder)
+        self._ballast.write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - ROOM_BYTES)))
+
+    def empty(self) -> None:
+        self._ballast.unlink()
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[Mounted]:
+    """A small file system on the folder; the test is skipped where none may be mounted."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        yield Mounted(folder)
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
