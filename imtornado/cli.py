@@ -6,6 +6,7 @@
 import argparse
 import getpass
 import os
+import ssl
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,11 @@ from imtornado.clock import Clock
 from imtornado.commands import bench
 from imtornado.commands.command import DEFAULT_FILE, Command, Refusal, add_command
 from imtornado.config import Config, ConfigError
-from imtornado.errors import BadParameter, ImError
+from imtornado.errors import BadParameter, Busy, ImError
 from imtornado.passwords import Passwords, require_strong
 from imtornado.services.accounts import random_nickname, require_mobile
 from imtornado.services.administration import Administration
-from storage.backends import open_database, open_store
+from storage.backends import check_url, open_database, open_store, sqlite_path
 from storage.migrate import SchemaError, migrate
 
 FILE_VARIABLE = "IMTORNADO_CONFIG"
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadParameter as error:
         _complain(f"{error.field}: {error}" if error.field else str(error))
         return 2
+    except Busy:
+        _complain("the database cannot be used now; the line above says why")
+        return 1
     except (ImError, SchemaError, Refusal) as error:
         _complain(str(error))
         return 1
@@ -104,18 +108,23 @@ def _add_for_mobile(
 def _serve(config: Config, _: argparse.Namespace) -> None:
     try:
         serve(config)
+    except ssl.SSLError as error:
+        raise Refusal(f"server.tls_cert and server.tls_key hold no certificate with its key: {error.reason}") from error
     except OSError as error:
+        if error.filename is not None:
+            raise Refusal(f"cannot use {error.filename}: {error.strerror}. See uploads.folder") from error
         raise Refusal(
             f"cannot serve on {config.server.host}:{config.server.port}: {error.strerror or error}. "
             "Another address or port: --set server.host=… or --set server.port=…"
         ) from error
 
 
-def _check_config(_: Config, options: argparse.Namespace) -> None:
+def _check_config(config: Config, options: argparse.Namespace) -> None:
     if options.example:
         _say(settings.example().rstrip("\n"))
-    else:
-        _say(f"the settings are right ({_settings_file(options) or 'no settings file: every key has its default'})")
+        return
+    check_url(config.storage.url)
+    _say(f"the settings are right ({_settings_file(options) or 'no settings file'})")
 
 
 def _migrate(config: Config, _: argparse.Namespace) -> None:
@@ -131,7 +140,7 @@ def _user_add(config: Config, options: argparse.Namespace) -> None:
     mobile = require_mobile(options.mobile)
     nickname = _nickname(options.nickname) if options.nickname else random_nickname()
     password_hash = _new_password_hash(config, mobile, nickname)
-    with _administration(config) as administration:
+    with _administration(config, fresh=True) as administration:
         user = administration.add_user(mobile, nickname, password_hash)
         if options.admin and not user.is_admin:
             administration.set_admin(user.user_id, is_admin=True)
@@ -166,7 +175,14 @@ def _user_invite(config: Config, options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _administration(config: Config) -> Iterator[Administration]:
+def _administration(config: Config, *, fresh: bool = False) -> Iterator[Administration]:
+    """`fresh`: the database may be made by this command. Raises: Refusal where it may not, and there is none."""
+    path = sqlite_path(config.storage.url)
+    if path is not None and not path.exists() and not fresh:
+        raise Refusal(
+            f"there is no database at {path}. Run this in the folder in which the server is started, or name its "
+            "settings with --config or --set storage.url=…"
+        )
     clock = Clock()
     store = open_store(config.storage.url, clock, auto_migrate=config.storage.auto_migrate)
     try:

@@ -41,22 +41,40 @@ def open_store(url: str, clock: Clock, *, auto_migrate: bool = True) -> Store:
         raise
 
 
+def sqlite_path(url: str) -> Path | None:
+    """Where the file of an SQLite URL lies, None for another backend. Raises: BadParameter."""
+    scheme, separator, path = url.partition(":///")
+    if scheme.partition(":")[0] != "sqlite":
+        return None
+    if not (scheme == "sqlite" and separator and path):
+        raise BadParameter("Write sqlite:///data/im.db or sqlite:////var/lib/im.db.", field="storage.url")
+    return Path(path)
+
+
+def check_url(url: str) -> None:
+    """Looks at the form of the URL and opens nothing. Raises: BadParameter."""
+    if sqlite_path(url) is None and not entry_points(group=GROUP).select(name=url.partition(":")[0]):
+        raise _unknown_backend(url)
+
+
 def open_database(url: str) -> Database:
     """The database behind the URL of one of our own backends, as it is. Raises: BadParameter."""
-    scheme, separator, path = url.partition(":///")
-    if scheme == "sqlite" and separator and path:
-        try:
-            return Sqlite(Path(path))
-        except OSError as error:
-            raise BadParameter(
-                "The folder of the database cannot be made: {reason}.", field="storage.url", reason=error
-            ) from error
-    if scheme == "sqlite":
-        raise BadParameter("Write sqlite:///data/im.db or sqlite:////var/lib/im.db.", field="storage.url")
+    path = sqlite_path(url)
+    if path is None:
+        raise _unknown_backend(url)
+    try:
+        return Sqlite(path)
+    except OSError as error:
+        raise BadParameter(
+            "The folder of the database cannot be made: {reason}.", field="storage.url", reason=error
+        ) from error
+
+
+def _unknown_backend(url: str) -> BadParameter:
     known = ", ".join(sorted({"sqlite", *(point.name for point in entry_points(group=GROUP))}))
-    raise BadParameter(
+    return BadParameter(
         "There is no storage backend {backend}. Known: {known}.",
         field="storage.url",
-        backend=scheme.partition(":")[0],
+        backend=url.partition(":")[0],
         known=known,
     )

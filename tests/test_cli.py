@@ -102,11 +102,36 @@ def test_without_auto_migrate_an_old_database_is_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("url", ["oracle://x/y", "sqlite://im.db", "im.db", "sqlite:///"])
 def test_an_unusable_database_address_is_named(tmp_path: Path, url: str) -> None:
-    for command in (("serve",), ("migrate",), ("user", "enable", MOBILE)):
+    for command in (("serve",), ("migrate",), ("user", "enable", MOBILE), ("check-config",)):
         refused = run(tmp_path, *command, "--set", f"storage.url={url}")
         assert refused.returncode == 2
         assert "storage.url" in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+def test_a_file_that_is_no_database_is_not_called_busy(tmp_path: Path) -> None:
+    (tmp_path / "im.db").write_bytes(b"this is no database" * 100)
+    for command in (("serve", "--set", "server.port=0"), ("migrate",), ("user", "enable", MOBILE)):
+        refused = run(tmp_path, *command, "--set", "storage.url=sqlite:///im.db")
+        assert refused.returncode == 1
+        assert "file is not a database" in refused.stderr
+        assert "the database cannot be used" in refused.stderr
+        assert "busy" not in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [("uploads.folder=im.txt/x", "uploads.folder"), ("server.tls_cert=im.txt", "server.tls_key")],
+)
+def test_what_stops_the_start_is_named(tmp_path: Path, setting: str, named: str) -> None:
+    (tmp_path / "im.txt").write_text("no folder and no certificate", encoding="ascii")
+    more = ("--set", "server.tls_key=im.txt") if setting.startswith("server") else ()
+    refused = run(tmp_path, "serve", "--set", "server.port=0", "--set", setting, *more)
+    assert refused.returncode == 1
+    assert named in refused.stderr
+    assert "server.port" not in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_an_address_in_use_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -152,9 +177,22 @@ def test_bad_accounts_are_not_added(tmp_path: Path, mobile: str, nickname: str, 
 
 @pytest.mark.parametrize("command", [("disable",), ("enable",), ("passwd",), ("passwd", "--link")])
 def test_an_unknown_mobile_is_told(tmp_path: Path, command: tuple[str, ...]) -> None:
+    run(tmp_path, "migrate")
     refused = run(tmp_path, "user", *command, MOBILE, typed=PASSWORD)
     assert refused.returncode == 1
     assert refused.stderr == f"imtornado: There is no account with the mobile {MOBILE}.\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("disable", MOBILE), ("enable", MOBILE), ("passwd", MOBILE), ("passwd", MOBILE, "--link"), ("invite",)]
+)
+def test_in_the_wrong_folder_no_database_is_made(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A new, empty one would answer, and its links would open nothing."""
+    refused = run(tmp_path, "user", *command, typed=PASSWORD)
+    assert refused.returncode == 1
+    assert "there is no database at data/im.db" in refused.stderr
+    assert "--config" in refused.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_commands_reach_a_running_server(start_server: StartServer) -> None:
