@@ -1,6 +1,7 @@
 """The chat socket's door: who may come in, in which dialect. What is said inside is `imtornado.live.chat`."""
 
 import logging
+from asyncio import Future
 from types import TracebackType
 from typing import Any
 
@@ -32,10 +33,6 @@ class ChatHandler(WebSocketHandler):
         self.language = caller.language(self.request)
         self._opening: Opening
         self._ticket = 0
-
-    def set_default_headers(self) -> None:
-        secure(self)
-        self.set_header("Cache-Control", "no-store")
 
     async def prepare(self) -> None:
         """Raises: NotLoggedIn (401), CrossSite (403), LimitReached, Busy."""
@@ -91,6 +88,12 @@ class ChatHandler(WebSocketHandler):
     def _enter(self, wire: Wire) -> None:
         assert isinstance(wire, Connection)
         self.context.live.chat.enter(wire, self._opening, self._ticket)
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "Future[None]":
+        """Every answer but the 101, which carries none of these headers and is written by `Upgrade`."""
+        secure(self)
+        self.set_header("Cache-Control", "no-store")
+        return super().finish(chunk)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         failure = as_im_error(status_code, kwargs.get("exc_info"))

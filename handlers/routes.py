@@ -77,8 +77,8 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
 def routes(context: Context) -> list[URLSpec]:
     """Every route of the server."""
     return [
+        URLSpec("/chat", ChatHandler, {"context": context}),  # first: routes are tried in their order
         *(URLSpec(path, handler, {"context": context}) for path, handler in TABLE),
-        URLSpec("/chat", ChatHandler, {"context": context}),
         *(URLSpec(path, handler, arguments) for path, handler, arguments in page_routes(context, bundled("static"))),
     ]
 

@@ -8,6 +8,7 @@ go: they would cost more memory than the connection.
 import logging
 from collections.abc import Callable
 
+from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13, _WebSocketParams
 
 from imtornado.errors import ImError
@@ -45,17 +46,21 @@ class Upgrade(WebSocketProtocol13):
         stream = getattr(request.connection, "stream", None)
         if stream is None or stream.closed():
             return
-        handler.clear_header("Content-Type")
-        handler.set_status(101)
-        handler.set_header("Upgrade", "websocket")
-        handler.set_header("Connection", "Upgrade")
-        handler.set_header("Sec-WebSocket-Accept", self.compute_accept_value(key))
+        answer = [
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {self.compute_accept_value(key)}",
+        ]
         if subprotocol:
-            handler.set_header("Sec-WebSocket-Protocol", subprotocol)
-        handler.finish()
-        wire, stream = self._open_wire(subprotocol), handler.detach()
+            answer.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+        handler.detach()  # from here on the stream is ours, and Tornado writes no answer
         handler.ws_connection = None
+        handler.ui = None  # type: ignore[assignment]  # the circle that would leave handler and request to the collector
         try:
-            await self._pumps.drive(stream, wire, self._enter)
+            stream.write("\r\n".join((*answer, "", "")).encode())
+            await self._pumps.drive(stream, self._open_wire(subprotocol), self._enter)
+        except StreamClosedError:
+            pass
         except ImError as failure:
             log.info("a socket ended at its upgrade: %s", failure)
