@@ -1,6 +1,8 @@
 """`imtornado bench` as its users meet it: a population that the real server takes for its own."""
 
+import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from imtornado.commands.figures import Figures, percentiles
 from tests.fixtures.server import ROOT, Server, StartServer
 from tests.people import call
 from tests.raw_client import RawClient, Refused, new_cid
@@ -130,3 +133,72 @@ def test_a_wrong_command_is_explained(arguments: tuple[str, ...]) -> None:
     refused = bench("prepare", *arguments)
     assert refused.returncode == 2
     assert "usage: imtornado bench prepare" in refused.stderr
+
+
+def run(server: Server, file: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return bench("run", "--paths", str(file), "--seconds", "1", "--set", f"server.port={server.port}", *arguments)
+
+
+@pytest.fixture
+def unthrottled(tmp_path: Path, start_server: StartServer) -> Server:
+    done = prepare(tmp_path, *SMALL)
+    assert done.returncode == 0, done.stderr
+    return start_server(f"storage.url=sqlite:///{tmp_path}/im.db", "security.throttle=no")
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "sockets", "senders", "each"),
+    [
+        ("pairs4.txt", ("--window", "4"), 4, 4, 1),
+        ("pairs4.txt", ("--rate", "50", "--senders", "1"), 4, 1, 1),
+        ("room4.txt", ("--community", "--senders", "2"), 4, 2, 3),
+        ("idle12.txt", ("--sockets", "3"), 3, 3, 0),
+    ],
+)
+def test_a_run_counts_what_arrived(
+    tmp_path: Path, unthrottled: Server, file: str, arguments: tuple[str, ...], sockets: int, senders: int, each: int
+) -> None:
+    done = run(unthrottled, tmp_path / "paths" / file, "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["sockets"], figures["senders"]) == (sockets, senders)
+    assert figures["acked_per_s"] > 0
+    assert (figures["delivered_per_s"] > 0) == (each > 0)
+    assert set(figures["ack_ms"]) == {"p50", "p99", "max"}
+    lost = {name: figures[name] for name in ("unanswered", "missing", "disordered", "closed", "refused")}
+    assert lost == {"unanswered": 0, "missing": 0, "disordered": 0, "closed": 0, "refused": {}}
+
+
+def test_a_run_says_what_was_refused(tmp_path: Path, prepared: Server) -> None:
+    """Strangers write to each other."""
+    file = tmp_path / "strangers.txt"
+    rows = lines(tmp_path, "idle12.txt")
+    file.write_text("".join(f"{path} {user} {rows[0][1]}\n" for path, user, _ in rows[10:]), encoding="ascii")
+    done = run(prepared, file, "--rate", "10")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"refused \d+ with 40302", done.stdout), done.stdout
+
+
+def test_a_run_without_its_server_or_with_another_ones_paths_is_explained(tmp_path: Path, server: Server) -> None:
+    done = prepare(tmp_path, *SMALL)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "paths" / "pairs4.txt"
+    refused = run(server, file)
+    assert refused.returncode == 1
+    assert "status 401" in refused.stderr
+    assert "token" not in refused.stderr
+    server.stop()
+    refused = run(server, file)
+    assert refused.returncode == 1
+    assert "--set server.port=" in refused.stderr
+    refused = run(server, Path(__file__))
+    assert refused.returncode == 1
+    assert "is no path file" in refused.stderr
+
+
+def test_losses_are_told() -> None:
+    figures = Figures(2, 1, 10, 9, {"p50": 1.5}, {}, 0, 3, 2, 0, {42901: 7})
+    assert figures.losses() == "3 missing, 2 out of order"
+    assert "lost: 3 missing, 2 out of order" in figures.text()
+    assert "refused 7 with 42901" in figures.text()
+    assert percentiles([0.001 * n for n in range(1, 101)]) == {"p50": 51, "p99": 100, "max": 100}

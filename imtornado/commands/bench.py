@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imtornado.clock import Clock
+from imtornado.commands import load
 from imtornado.commands.command import Refusal, add_command
 from imtornado.config import Config
 from imtornado.passwords import Passwords
@@ -39,7 +40,7 @@ Line = tuple[int, int]  # (SELF, PEER)
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    bench = commands.add_parser("bench", help="measure: prepare")
+    bench = commands.add_parser("bench", help="measure: prepare, run")
     kinds = bench.add_subparsers(title="commands", metavar="COMMAND", required=True)
     prepare = add_command(
         kinds, "prepare", _prepare, "fill an empty database with users who have sessions, friends and communities"
@@ -63,6 +64,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help=f"grown: communities of each ({GROWN_COMMUNITIES})",
     )
+    load.add_command_to(kinds)
 
 
 def _count(text: str) -> int:
