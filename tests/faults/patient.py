@@ -15,10 +15,11 @@ from tests.raw_client import new_cid
 class Patient:
     """A sender that notes every answer to every cid, with its time; `insists` sends again after a 50301."""
 
-    def __init__(self, ledger: Ledger, person: Person, friend: int) -> None:
+    def __init__(self, ledger: Ledger, person: Person, dstid: int, kind: int = SINGLE) -> None:
         self.ledger = ledger
         self.person = person
-        self.friend = friend
+        self.dstid = dstid
+        self.kind = kind
         self.sent_at: dict[str, float] = {}
         self.frames: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, list[dict[str, Any]]] = {}
@@ -52,8 +53,8 @@ class Patient:
             cid = new_cid()
             self.answers[cid] = []
             self.sent_at[cid] = asyncio.get_running_loop().time()
-            self.frames[cid] = {"cmd": SINGLE, "dstid": self.friend, "media": 1, "content": text, "cid": cid}
-        key = conversation_key(SINGLE, self.person.user_id, self.friend)
+            self.frames[cid] = {"cmd": self.kind, "dstid": self.dstid, "media": 1, "content": text, "cid": cid}
+        key = conversation_key(self.kind, self.person.user_id, self.dstid)
         self.ledger.attempt(self.person.user_id, key, cid, self.frames[cid]["content"])
         self.socket.send(self.frames[cid])
         return cid
@@ -63,6 +64,13 @@ class Patient:
 
     def acked(self, cid: str) -> bool:
         return any(answer["cmd"] == ACK for answer in self.answers[cid])
+
+    async def answer(self, cid: str) -> dict[str, Any]:
+        """The first answer to a message that was sent."""
+        while not self.answers[cid]:
+            self._moved.clear()
+            await self._moved.wait()
+        return self.answers[cid][0]
 
     async def all_answered(self) -> None:
         while not all(self.answers.values()):

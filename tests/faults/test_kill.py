@@ -15,10 +15,10 @@ HEADROOM = 1500  # messages; no sender comes to rest before the kill
 LAST_WORDS_S = 60.0  # for the readers to be complete, on a loaded machine
 
 
-async def storm(server: Server, town: Town, *, kills: int, acked: int) -> Verdict:
+async def storm(server: Server, town: Town, *, kills: int, acked: int, seed: int) -> Verdict:
     """Kills the server `kills` times in the middle of traffic in which `acked` messages at least are acknowledged."""
     async with asyncio.TaskGroup() as group:
-        traffic = Traffic(server.port, group)
+        traffic = Traffic(server.port, group, seed)
         for number, person in enumerate(town.people):
             sender = Sender(traffic, person, town.targets[person.user_id])
             sender.alter_every = 7 * (number % 2)
@@ -59,17 +59,21 @@ async def complete(readers: list[Reader], server: Server) -> None:
                 await reader.complete(last_seqs, vers)
 
 
+LONG = [pytest.mark.long, pytest.mark.timeout(900)]
+
+
 @pytest.mark.parametrize(
-    ("kills", "acked"),
+    ("kills", "acked", "seed"),
     [
-        pytest.param(8, 3000, marks=pytest.mark.timeout(300)),
-        pytest.param(100, 50_000, marks=[pytest.mark.long, pytest.mark.timeout(1200)]),
+        pytest.param(8, 3000, 0, marks=pytest.mark.timeout(300)),
+        # 100 kills and 50,000 messages in four parts, each with a database of its own
+        *(pytest.param(25, 12_500, seed, marks=LONG) for seed in (1, 2, 3, 4)),
     ],
 )
-def test_nothing_is_lost_doubled_or_out_of_order(start_server: StartServer, kills: int, acked: int) -> None:
+def test_nothing_is_lost_doubled_or_out_of_order(start_server: StartServer, kills: int, acked: int, seed: int) -> None:
     server = start_server(*SETTINGS)
     town = Town(server.port, people=12, communities=3)
-    verdict = asyncio.run(storm(server, town, kills=kills, acked=acked))
+    verdict = asyncio.run(storm(server, town, kills=kills, acked=acked, seed=seed))
     print(f"{kills} kills: {verdict}")  # noqa: T201 (the figures of docs/reliability.md)
     assert verdict.finding is Finding.PASS, verdict
     assert verdict.figures["acked"] >= acked
