@@ -1,6 +1,7 @@
 """Log-ins of devices, of whose tokens only the hash is stored: `store.Sessions`."""
 
 import logging
+import threading
 
 from imtornado.errors import AccountDisabled, Busy, NotFound
 from imtornado.records import Opening, Session, User
@@ -12,6 +13,7 @@ from storage.users import require_user
 log = logging.getLogger(__name__)
 
 SEEN_EVERY_MS = 60_000
+SEEN_GATHER_MS = 1000
 _LIVE = (
     f"SELECT {SESSION}, {USER} FROM session s CROSS JOIN user u ON u.id = s.user_id"
     " WHERE s.token_sha256 = ? AND s.expires_at_ms > ? AND u.disabled_at_ms = 0"
@@ -25,6 +27,9 @@ _COMMUNITIES = (
 class SqlSessions:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        self._seen: dict[int, int] = {}  # {session_id: seen_at_ms} not yet written
+        self._seen_written_ms = 0
+        self._seen_mutex = threading.Lock()
 
     def create(self, user_id: int, new: NewSession) -> Session:
         with self._transactions.write() as tx:
@@ -63,6 +68,7 @@ class SqlSessions:
         return opening
 
     def list(self, user_id: int) -> tuple[Session, ...]:
+        self._write_seen()
         with self._transactions.read() as tx:
             rows = tx.all(
                 f"SELECT {SESSION} FROM session s WHERE s.user_id = ? AND s.expires_at_ms > ?"
@@ -79,14 +85,29 @@ class SqlSessions:
             tx.tell(user_id, "session.ended", id=session_id)
 
     def _see(self, session: Session, now_ms: int) -> None:
-        """Notes that the session is in use; a busy database is no reason to refuse its user."""
+        """Notes that the session is in use, at most once a minute each; when everybody comes back at once, together."""
         if now_ms - session.seen_at_ms < SEEN_EVERY_MS:
+            return
+        with self._seen_mutex:
+            self._seen[session.session_id] = now_ms
+            if 0 <= now_ms - self._seen_written_ms < SEEN_GATHER_MS:
+                return
+            self._seen_written_ms = now_ms
+        self._write_seen()
+
+    def _write_seen(self) -> None:
+        """Writes what was gathered; a busy database is no reason to refuse the user who happens to do it."""
+        with self._seen_mutex:
+            seen, self._seen = self._seen, {}
+        if not seen:
             return
         try:
             with self._transactions.write() as tx:
-                tx.execute("UPDATE session SET seen_at_ms = ? WHERE id = ?", (tx.now_ms, session.session_id))
+                tx.executemany(
+                    "UPDATE session SET seen_at_ms = ? WHERE id = ?", [(at, key) for key, at in seen.items()]
+                )
         except Busy:
-            log.info("session %s: seen not noted, the database is busy", session.session_id)
+            log.info("%d sessions: seen not noted, the database is busy", len(seen))
 
 
 def _live(tx: Tx, token_sha256: bytes) -> tuple[Session, User] | None:

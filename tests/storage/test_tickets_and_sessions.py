@@ -139,3 +139,22 @@ def test_sessions_are_listed_last_seen_first(scene: Scene) -> None:
     ids = [session.session_id for session in scene.store.sessions.list(user_id)]
     assert ids[0] == sorted(ids)[1]
     assert ids[1] > ids[2]
+
+
+def test_sessions_that_come_back_together_are_noted_together(scene: Scene) -> None:
+    """Whoever is seen within a second of the last note waits for the next one, and is in every list before that."""
+    people = scene.users(5)
+    tokens = [bytes([number]) * 32 for number in range(len(people))]
+    for user_id, token in zip(people, tokens, strict=True):
+        scene.store.sessions.create(user_id, new_session(scene.store, token))
+    scene.later(70_000)
+    now_ms = scene.store.clock.now_ms()
+    for token in tokens:
+        assert scene.store.sessions.opening(token) is not None
+    noted = [scene.store.sessions.find(token) for token in tokens]
+    assert [found is not None and found[0].seen_at_ms >= now_ms for found in noted] == [True] + [False] * 4
+    assert scene.store.sessions.list(people[4])[0].seen_at_ms >= now_ms
+    scene.later(2_000)
+    assert scene.store.sessions.opening(tokens[1]) is not None
+    again = [scene.store.sessions.find(token) for token in tokens]
+    assert all(found is not None and found[0].seen_at_ms >= now_ms for found in again)
