@@ -9,6 +9,7 @@ from tests.fixtures.browser import OpenPage
 from tests.fixtures.server import StartServer
 from tests.people import PASSWORD, Person
 
+UNREAD = 60  # more than the first page of a chat
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
 
 
@@ -40,7 +41,8 @@ def test_what_two_people_do_with_messages(start_server: StartServer, open_page: 
     server = start_server()
     ann, ben = Person(server.port, "Ann"), Person(server.port, "小明")
     ann.befriend(ben)
-    ben.say(ann.user_id, "Hello")
+    for number in range(UNREAD):
+        ben.say(ann.user_id, f"Note {number}.")
     community_id = ann.data("/contact/createcommunity", name="Sunday hikers")["id"]
     ben.call("/contact/joincommunity", dstid=community_id)
     desk, phone = open_page(server.base_url, locale="en-GB"), open_page(server.base_url, **PHONE)
@@ -49,6 +51,13 @@ def test_what_two_people_do_with_messages(start_server: StartServer, open_page: 
     open_chat(desk, "小明")
     open_chat(phone, "Ann")
     expect(at(desk, "chat-subtitle")).to_have_text("online")
+
+    # Reading begins at the first unread message, and is told at the last one.
+    expect(message(desk, "Note 0.")).to_be_in_viewport()
+    expect(at(desk, "jump")).to_contain_text(str(UNREAD))
+    at(desk, "jump").click()
+    expect(at(desk, "unread")).to_have_count(1)  # that of the community
+    expect(message(phone, f"Note {UNREAD - 1}.")).to_have_attribute("data-state", "read")
 
     # Typing, and the tick that says read.
     at(desk, "composer").press_sequentially("Shall we")
