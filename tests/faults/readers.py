@@ -1,6 +1,7 @@
 """A reading device that follows docs/protocol.md: live first, then read, then pass on what is newer."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ class Reader:
         self.close_codes: list[int] = []
         self._have: dict[str, int] = {}  # {key: the last seq that was passed on}
         self._vers: dict[str, int] = {}
+        self._early: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(
+            list
+        )  # changes that came before their message
         self._places: dict[str, tuple[int, int]] = {}  # {key: (kind, dstid) as this user calls it}
         self._since = ""
         self._leaving = False
@@ -94,7 +98,10 @@ class Reader:
         if seq > self._have[key] + 1:
             await self._read_on(key, seq - 1)
         if seq == self._have[key] + 1:
+            early = self._early.get((key, seq), [])
             self._pass_on(key, message)
+            for change in early:
+                self._alter(key, change)
 
     async def _meet(self, key: str, kind: int, frame: dict[str, Any]) -> None:
         """A conversation that is new, or moved from a later page to an earlier one while we turned them."""
@@ -153,6 +160,7 @@ class Reader:
         """The next message, from whichever source; the oracle looks at the order."""
         seq = message["seq"]
         self._have[key] = seq
+        self._early.pop((key, seq), None)  # the history, read later, has them in it
         if "gone" in message:
             row = Row(seq, 0, 0, "", "", gone=True)
         else:
@@ -181,12 +189,20 @@ class Reader:
 
     def _apply(self, key: str, change: dict[str, Any]) -> None:
         self._vers[key] = change["ver"]
-        row = self.log.rows[key].get(change.get("seq", 0))
-        if row is None or row.gone:
+        if "seq" not in change:
+            return
+        if change["seq"] in self.log.rows[key]:
+            self._alter(key, change)
+        else:
+            self._early[key, change["seq"]].append(change)
+
+    def _alter(self, key: str, change: dict[str, Any]) -> None:
+        row = self.log.rows[key][change["seq"]]
+        if row.gone:
             return
         if change["change"] == "recall":
             self.log.rows[key][row.seq] = Row(row.seq, 0, 0, "", "", gone=True)
-        elif change["change"] == "edit":
+        elif change["change"] == "edit" and "content" in change:  # else its text is recalled by a later one
             edited = Row(row.seq, row.message_id, row.sender_id, row.cid, change["content"], media=row.media)
             self.log.rows[key][row.seq] = edited
 

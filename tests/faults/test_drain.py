@@ -20,7 +20,7 @@ async def drain(server: Server, town: Town) -> tuple[Verdict, float, list[float]
     """The verdict after a restart, the seconds from signal to exit, and when and with what the sockets were closed."""
     async with asyncio.TaskGroup() as group:
         traffic = Traffic(server.port, group)
-        senders = [Sender(traffic, person, town.targets[person.user_id], window=2) for person in town.people]
+        senders = [Sender(traffic, person, town.targets[person.user_id], window=1) for person in town.people]
         for sender in senders:
             traffic.add(sender)
         await asyncio.gather(*(sender.connected.wait() for sender in senders))

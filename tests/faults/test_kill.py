@@ -11,7 +11,7 @@ from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import HttpSender, Sender, Traffic
 from tests.fixtures.server import Server, StartServer
 
-HEADROOM = 1500  # messages; no sender comes to rest before the kill
+HEADROOM = 500  # messages; no sender comes to rest before the kill
 LAST_WORDS_S = 60.0  # for the readers to be complete, on a loaded machine
 
 
