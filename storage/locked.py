@@ -1,5 +1,6 @@
 """A conversation while the writer holds its lock, and the rows that a batch will insert."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imtornado.records import Kind
@@ -34,7 +35,7 @@ class LockedConversation:
         return Kind.COMMUNITY if self.key.startswith("11:") else Kind.SINGLE
 
 
-def lock(tx: Tx, conversation_ids: list[int]) -> dict[int, LockedConversation]:
+def lock(tx: Tx, conversation_ids: Iterable[int]) -> dict[int, LockedConversation]:
     """{conversation_id: …}, locked in the order of their ids: no two batches wait for each other."""
     rows = tx.among(
         "SELECT id, `key`, first_seq, last_seq, changed_at_ms FROM conversation WHERE id IN ({}) ORDER BY id"

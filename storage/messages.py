@@ -1,32 +1,33 @@
 """The hot path: a batch of drafts becomes messages in one transaction (`store.Store.commit`).
 
-Order inside: repeats of a (sender, cid) folded → keys to conversation ids → conversations locked in id order → cids
-looked up, after the locks → each conversation in turn: rights, seqs, rows; changes at their place → inserts →
-`last_seq` raised. Whoever takes a right away locks the conversation first, so what committed first wins.
+Order inside: repeats of a (sender, cid) folded → conversations found and locked in id order → cids looked up, after
+the locks → seqs, rights and rows of all messages together, but conversations with a change in turn, changes at their
+place → inserts → `last_seq` raised. Whoever takes a right away locks the conversation first, so what committed first
+wins.
+
+Nearly always no cid is known and everybody may write. So a batch first leaves the look-up to the unique index, which
+sees the same rows at the same moment; if that, or the right to write, refuses one, the batch is undone and done again
+with its look-ups, as are the next ones.
 """
 
 import logging
 from collections.abc import Sequence
-from functools import cache
 
-from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
+from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, ReadDraft, Stored
 from imtornado.errors import Busy, Conflict, ImError, Internal, NotFound
 from imtornado.records import Kind
 from storage.conversation_tx import SqlConversationTx
-from storage.locked import LockedConversation, PendingRows, lock
-from storage.refusals import files_of, needs_look, no_place, refusal
-from storage.repeats import body_of, other_body, outcome_of_stored
-from storage.transactions import LIST_LIMIT, Transactions, Tx
+from storage.locked import LockedConversation, lock
+from storage.refusals import no_place, refusal
+from storage.repeats import body_of, other_body, outcome_of_stored, stored_places
+from storage.sending import LookFirst, Sending
+from storage.transactions import Transactions, Tx
 
 log = logging.getLogger(__name__)
 
-KEYS_KEPT = 100_000  # about 15 MB of {key: conversation_id}
+PLACES_KEPT = 100_000  # about 15 MB
 
-# The right to write: the check that counts, with the conversation locked.
-_SEND = (
-    "UPDATE member SET sent_seq = ? WHERE user_id = ? AND conversation_id = ? AND may_send = 1 AND left_seq IS NULL"
-    " AND silenced_until_ms <= ? AND EXISTS (SELECT 1 FROM user WHERE id = ? AND disabled_at_ms = 0)"
-)
+CAREFUL_BATCHES = 32  # that look first after one was refused: who provokes it must not double the work for long
 
 
 class Committer:
@@ -34,15 +35,21 @@ class Committer:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._ids: dict[str, int] = {}  # {key: conversation_id}, least recently used first; a conversation is for ever
+        self._ids: dict[object, int] = {}  # {what _place_of gives: conversation_id}; a conversation is for ever
+        self._careful = 0
 
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """An outcome for each draft. Raises: Busy."""
         if not drafts:
             return []
         try:
-            with self._transactions.batch() as tx:
-                return _Batch(tx, drafts, self._conversation_ids(tx, drafts)).commit()
+            if not self._careful:
+                try:
+                    return self._commit(drafts, looking=False)
+                except LookFirst:
+                    self._careful = CAREFUL_BATCHES
+            self._careful -= 1
+            return self._commit(drafts, looking=True)
         except Busy:
             raise
         except Exception as error:
@@ -52,24 +59,31 @@ class Committer:
             log.exception("a draft broke its batch of %s; each is committed alone now", len(drafts))
         return [self.commit([draft])[0] for draft in drafts]
 
+    def _commit(self, drafts: Sequence[Draft], *, looking: bool) -> list[Outcome]:
+        with self._transactions.batch() as tx:
+            return _Batch(tx, drafts, self._conversation_ids(tx, drafts)).commit(looking)
+
     def _conversation_ids(self, tx: Tx, drafts: Sequence[Draft]) -> list[int]:
         """The conversation of each draft, 0 for one that does not exist."""
         known = self._ids
-        keys = [draft.key for draft in drafts]
-        found: dict[str, int] = {}
-        missing = []
-        for key in set(keys):
-            conversation_id = known.pop(key, 0)
-            if conversation_id:
-                known[key] = found[key] = conversation_id
-            else:
-                missing.append(key)
-        if missing:
-            for conversation_id, key in tx.among("SELECT id, `key` FROM conversation WHERE `key` IN ({})", missing):
-                known[key] = found[key] = conversation_id
-            while len(known) > KEYS_KEPT:
-                del known[next(iter(known))]
-        return [found.get(key, 0) for key in keys]
+        places = [_place_of(draft) for draft in drafts]
+        ids = [known.get(place, 0) for place in places]
+        if 0 not in ids:
+            return ids
+        missing = {drafts[n].key: places[n] for n, conversation_id in enumerate(ids) if not conversation_id}
+        found = dict[str, int]()
+        for conversation_id, key in tx.among("SELECT id, `key` FROM conversation WHERE `key` IN ({})", missing):
+            known[missing[key]] = found[key] = conversation_id
+        for place in [*known][: max(0, len(known) - PLACES_KEPT)]:
+            del known[place]
+        return [number or found.get(draft.key, 0) for number, draft in zip(ids, drafts, strict=True)]
+
+
+def _place_of(draft: Draft) -> object:
+    """What the conversation is remembered by; cheaper than its key."""
+    if type(draft) is MessageDraft:
+        return draft.dstid if draft.kind == Kind.COMMUNITY else (draft.sender_id, draft.dstid)
+    return draft.key
 
 
 class _Batch:
@@ -80,18 +94,22 @@ class _Batch:
         self._drafts = drafts
         self._conversation_ids = conversation_ids
         self._outcomes: list[Outcome | None] = [None] * len(drafts)
-        self._rows = PendingRows()
         self._changed: list[tuple[int, object, SqlConversationTx, int, int]] = []  # last two: range of told events
+        self._sending: Sending
         self._firsts: dict[tuple[int, str], int] = {}  # {(sender_id, cid): place of its first draft}
         self._stored: dict[tuple[int, str], tuple[int, int]] = {}  # {(sender_id, cid): (conversation_id, seq)}
 
-    def commit(self) -> list[Outcome]:
-        turns, repeats = self._sort()
-        conversations = lock(self._tx, list(turns))
-        self._look_up_cids()
+    def commit(self, looking: bool) -> list[Outcome]:
+        """Raises: LookFirst, unless it is `looking`."""
+        together, turns, repeats = self._sort()
+        conversations = lock(self._tx, {number for number in self._conversation_ids if number})
+        if looking:
+            self._stored = stored_places(self._tx, self._firsts)
+        self._sending = Sending(self._tx, self._drafts, self._outcomes, self._stored, looking=looking)
+        self._sending.take([(place, conversations[self._conversation_ids[place]]) for place in together])
         for conversation_id in sorted(turns):
             self._take_turn(conversations[conversation_id], turns[conversation_id])
-        self._rows.insert(self._tx)
+        self._sending.insert()
         for place, first in repeats:
             self._outcomes[place] = self._outcome_of_repeat(place, first)
         self._tx.executemany(
@@ -104,22 +122,31 @@ class _Batch:
             self._outcomes[place] = Changed(result, tuple(scope.lines), tuple(events[start:end]), changes)
         return [outcome for outcome in self._outcomes if outcome is not None]
 
-    def _sort(self) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
-        """({conversation_id: places of its drafts}, [(place of a repeat, place of the first)]); notes the cids."""
-        turns: dict[int, list[int]] = {}
+    def _sort(self) -> tuple[list[int], dict[int, list[int]], list[tuple[int, int]]]:
+        """Places of drafts: those of conversations without a change; {conversation_id: …} of the others; repeats.
+
+        A repeat comes with the place of the first one. Notes the cids.
+        """
+        together: list[int] = []
         repeats: list[tuple[int, int]] = []
-        firsts = self._firsts
-        for place, (draft, conversation_id) in enumerate(zip(self._drafts, self._conversation_ids, strict=True)):
+        firsts, ids = self._firsts, self._conversation_ids
+        turns: dict[int, list[int]] = {
+            ids[n]: [] for n, draft in enumerate(self._drafts) if type(draft) is Change and ids[n]
+        }
+        for place, draft in enumerate(self._drafts):
             if type(draft) is MessageDraft and draft.cid:
                 first = firsts.setdefault((draft.sender_id, draft.cid), place)
                 if first != place:
                     repeats.append((place, first))
                     continue
-            if conversation_id:
-                turns.setdefault(conversation_id, []).append(place)
-            else:
+            conversation_id = ids[place]
+            if not conversation_id:
                 self._outcomes[place] = self._nowhere(draft)
-        return turns, repeats
+            elif turns and conversation_id in turns:
+                turns[conversation_id].append(place)
+            else:
+                together.append(place)
+        return together, turns, repeats
 
     def _nowhere(self, draft: Draft) -> ImError:
         """Why a draft for a conversation that does not exist is refused: as if it were a stranger's."""
@@ -131,151 +158,22 @@ class _Batch:
             return NotFound("There is no such community.", field="dstid")
         return NotFound("There is no such conversation.", field="dstid")
 
-    def _look_up_cids(self) -> None:
-        """One SELECT a sender, answered by the index alone. After the locks: a commit that we waited for is seen."""
-        wanted: dict[int, list[str]] = {}
-        for sender_id, cid in self._firsts:
-            wanted.setdefault(sender_id, []).append(cid)
-        execute, stored = self._tx.execute, self._stored
-        for sender_id, cids in wanted.items():
-            for start in range(0, len(cids), LIST_LIMIT):
-                part = cids[start : start + LIST_LIMIT]
-                rows = execute(_cid_query(len(part)), (sender_id, *part))
-                for cid, conversation_id, seq in rows.fetchall():
-                    stored[sender_id, cid] = (conversation_id, seq)
-
     def _take_turn(self, conversation: LockedConversation, places: list[int]) -> None:
         """The drafts of one conversation in their order; messages between two changes go together."""
-        run: list[int] = []
+        run: list[tuple[int, LockedConversation]] = []
         for place in places:
             draft = self._drafts[place]
             if type(draft) is Change:
-                self._take_run(conversation, run)
+                self._sending.take(run)
                 run = []
                 self._apply(conversation, place, draft)
             else:
-                run.append(place)
-        self._take_run(conversation, run)
-
-    def _take_run(self, conversation: LockedConversation, places: list[int]) -> None:
-        """Messages and read marks. Everybody is taken to have the right; if somebody has not, seqs are given anew."""
-        fit, files = self._fit(conversation, places)
-        if not fit:
-            return
-        rows, last_seqs = self._give_seqs(conversation, fit, files, {})
-        if last_seqs and self._take_rights(conversation, last_seqs) != len(last_seqs):
-            refused = self._refused(conversation, fit, last_seqs)
-            rows, last_seqs = self._give_seqs(conversation, fit, files, refused)
-            self._take_rights(conversation, last_seqs)
-        if rows.messages:
-            self._rows.add(rows)
-            conversation.last_seq = rows.messages[-1][1]
-            conversation.changed = True
-
-    def _fit(self, conversation: LockedConversation, places: list[int]) -> tuple[list[int], dict[int, set[str]]]:
-        """(places of the drafts that want a seq or a mark, {place: files that the message uses})."""
-        fit: list[int] = []
-        files: dict[int, set[str]] = {}
-        drafts, stored = self._drafts, self._stored
-        for place in places:
-            draft = drafts[place]
-            if type(draft) is MessageDraft:
-                if stored and (hit := stored.get((draft.sender_id, draft.cid))):
-                    self._outcomes[place] = outcome_of_stored(self._tx, draft, conversation.conversation_id, hit)
-                    continue
-                if (draft.reply_seq or draft.url or draft.pic) and needs_look(draft):
-                    looked = files_of(self._tx, draft, conversation)
-                    if isinstance(looked, ImError):
-                        self._outcomes[place] = looked
-                        continue
-                    files[place] = looked
-            fit.append(place)
-        return fit, files
-
-    def _give_seqs(
-        self,
-        conversation: LockedConversation,
-        places: list[int],
-        files: dict[int, set[str]],
-        refused: dict[int, ImError],
-    ) -> tuple[PendingRows, dict[int, int]]:
-        """(rows, {sender_id: his last seq}). One loop on purpose: this is what a message costs."""
-        rows = PendingRows()
-        last_seqs: dict[int, int] = {}
-        drafts, outcomes, messages = self._drafts, self._outcomes, rows.messages
-        conversation_id, now_ms, seq = conversation.conversation_id, conversation.now_ms, conversation.last_seq
-        for place in places:
-            draft = drafts[place]
-            if type(draft) is ReadDraft:
-                outcomes[place] = self._read(conversation, draft, seq)
-                continue
-            if type(draft) is not MessageDraft:
-                continue
-            sender_id = draft.sender_id
-            if sender_id in refused:
-                outcomes[place] = refused[sender_id]
-                continue
-            seq += 1
-            last_seqs[sender_id] = seq
-            message_id = draft.message_id or self._tx.next_ids("message")
-            mention = ""
-            if draft.mention:
-                mention = ",".join(map(str, draft.mention))
-                rows.mentions.extend((user_id, conversation_id, seq) for user_id in set(draft.mention))
-            if place in files:
-                rows.uses.extend((file, conversation_id, seq) for file in files[place])
-            # fmt: off
-            messages.append((
-                conversation_id, seq, message_id, sender_id, draft.cid or None, draft.media, draft.content, draft.pic,
-                draft.url, draft.memo, draft.amount, draft.reply_seq, draft.file, "", mention, now_ms,
-            ))
-            # fmt: on
-            outcomes[place] = Stored(message_id, seq, now_ms, False)
-        return rows, last_seqs
-
-    def _take_rights(self, conversation: LockedConversation, last_seqs: dict[int, int]) -> int:
-        """Moves `sent_seq` of each sender who may write to his last seq; the number of those."""
-        conversation_id, now_ms = conversation.conversation_id, self._tx.now_ms
-        parameters = [(seq, user_id, conversation_id, now_ms, user_id) for user_id, seq in last_seqs.items()]
-        return self._tx.executemany(_SEND, parameters).rowcount if parameters else 0
-
-    def _refused(
-        self, conversation: LockedConversation, places: list[int], last_seqs: dict[int, int]
-    ) -> dict[int, ImError]:
-        """{sender_id: why he may not write}, each asked for alone."""
-        senders = {d.sender_id: d for d in map(self._drafts.__getitem__, places) if type(d) is MessageDraft}
-        refused: dict[int, ImError] = {}
-        for sender_id, draft in senders.items():
-            if not self._take_rights(conversation, {sender_id: last_seqs[sender_id]}):
-                why = refusal(self._tx, sender_id, draft.kind, draft.dstid, conversation.conversation_id)
-                refused[sender_id] = why or no_place(draft.kind)
-        return refused
-
-    def _read(self, conversation: LockedConversation, draft: ReadDraft, last_seq: int) -> Outcome:
-        row = self._tx.one(
-            "SELECT read_seq, left_seq FROM member WHERE user_id = ? AND conversation_id = ?",
-            draft.user_id,
-            conversation.conversation_id,
-        )
-        if row is None:
-            return no_place(draft.kind)
-        read_seq, left_seq = row
-        seq = min(draft.seq, last_seq if left_seq is None else min(last_seq, left_seq))
-        if seq <= read_seq:
-            return Read(read_seq, False)
-        # In a single chat the other one's view changes too (peer_read).
-        everybody = " OR conversation_id = ?" if conversation.community_id == 0 else ""
-        place = (draft.user_id, conversation.conversation_id)
-        self._tx.execute("UPDATE member SET read_seq = ? WHERE user_id = ? AND conversation_id = ?", (seq, *place))
-        self._tx.execute(
-            f"UPDATE member SET changed_at_ms = ? WHERE (user_id = ? AND conversation_id = ?){everybody}",
-            (conversation.now_ms, *place, *((conversation.conversation_id,) if everybody else ())),
-        )
-        return Read(seq, True)
+                run.append((place, conversation))
+        self._sending.take(run)
 
     def _apply(self, conversation: LockedConversation, place: int, draft: Change) -> None:
         tx = self._tx
-        self._rows.insert(tx)
+        self._sending.insert()
         before = conversation.last_seq, conversation.changed, len(tx.told)
         tx.execute("SAVEPOINT one_change")
         try:
@@ -314,9 +212,3 @@ class _Batch:
         if isinstance(outcome, Stored):
             return Stored(outcome.message_id, outcome.seq, outcome.created_at_ms, True)
         return outcome
-
-
-@cache
-def _cid_query(count: int) -> str:
-    places = ",".join("?" * count)
-    return f"SELECT cid, conversation_id, seq FROM message WHERE sender_id = ? AND cid IN ({places})"

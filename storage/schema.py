@@ -189,7 +189,7 @@ class Message(peewee.Model):
 
     class Meta:
         primary_key = CompositeKey("conversation_id", "seq")
-        indexes = ((("sender_id", "cid"), True),)
+        indexes = ((("cid", "sender_id"), True),)  # cids of one time lie side by side, whoever made them
 
 
 class Change(peewee.Model):

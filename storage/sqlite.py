@@ -14,6 +14,7 @@ from typing import Any
 import peewee
 
 from imtornado.errors import Busy, Conflict
+from storage.checkpoints import Checkpointer
 from storage.fair_lock import FairLock
 from storage.transactions import Connection
 
@@ -22,15 +23,16 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 2.0  # another process (the command line) holds the file; a client is told within 2 s
 CHECKPOINT_WAIT_MS = 50
 WRITER_TIMEOUT_S = 10.0  # the queue of our own threads: long only when the disk is in trouble
+OFTEN_CACHE_KIB = 128_000  # what ten thousand busy conversations touch
 PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",  # a commit is on the disk before it returns: ACK stands on this
     "foreign_keys": 1,
     "secure_delete": 1,  # recalled text does not lie on in free space; a build's default is not a promise
-    "cache_size": -32_000,
+    "cache_size": -8_000,
     "temp_store": "memory",
-    "wal_autocheckpoint": 16_000,  # pages; the more there are, the more often one page is written once for many commits
-    "journal_size_limit": 67_108_864,
+    "wal_autocheckpoint": 64_000,  # pages: `Checkpointer` comes long before, unless the disk is in trouble
+    "journal_size_limit": 268_435_456,
 }
 # Primary result codes of what the environment does to us. Everything else is a mistake of ours.
 OUTAGES = frozenset(
@@ -97,6 +99,8 @@ class Sqlite:
         self._writer = FairLock()
         self._orm = _Orm(path)
         self.orm: peewee.Database = self._orm
+        self._checkpointer = Checkpointer(path, self._connection, self._turn)
+        self._often = threading.local()  # .connection: that of a thread that has the large cache
 
     def _connection(self) -> sqlite3.Connection:
         try:
@@ -117,14 +121,18 @@ class Sqlite:
                 self._roll_back(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, often: bool = False) -> Iterator[Connection]:
         with self._turn():
             connection = self._connection()
             with _translated():
+                if often and getattr(self._often, "connection", None) is not connection:
+                    connection.execute(f"PRAGMA cache_size = {-OFTEN_CACHE_KIB}")
+                    self._often.connection = connection
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
                     connection.execute("COMMIT")
+                    self._checkpointer.written()
                 except BaseException:
                     self._roll_back(connection)
                     raise
@@ -152,9 +160,9 @@ class Sqlite:
     def checkpoint(self) -> None:
         """Empties the WAL, unless a long read (a backup) needs it: then the next one will."""
         connection = self._connection()
-        with _translated():
+        with self._checkpointer.alone, _translated():
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of the work, while others write on
-        with self._turn(), _translated():
+        with self._checkpointer.alone, self._turn(), _translated():
             connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")  # no writer is to wait for a reader
             try:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -171,6 +179,7 @@ class Sqlite:
             os.close(descriptor)
 
     def close(self) -> None:
+        self._checkpointer.stop()
         self._orm.close_all()
 
 

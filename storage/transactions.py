@@ -8,6 +8,7 @@ Tx             an open transaction
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -20,7 +21,12 @@ log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 # SQLite allows 32,766 parameters, MySQL 65,535; short lists also keep the number of different statements small.
-LIST_LIMIT = 400
+LIST_LIMIT = 512
+
+
+@cache
+def _filled(sql: str, places: int) -> str:
+    return sql.format(",".join("?" * places))
 
 
 class Cursor(Protocol):
@@ -52,8 +58,11 @@ class Database(Protocol):
     def reading(self) -> AbstractContextManager[Connection]:
         """One snapshot for all reads inside. Raises: Busy."""
 
-    def writing(self) -> AbstractContextManager[Connection]:
-        """Commits at the end, rolls back on any exception. Raises: Busy, Conflict for a duplicate nobody caught."""
+    def writing(self, *, often: bool = False) -> AbstractContextManager[Connection]:
+        """Commits at the end, rolls back on any exception. Raises: Busy, Conflict for a duplicate nobody caught.
+
+        `often`: on the thread that commits messages.
+        """
 
     def migrating(self) -> AbstractContextManager[None]:
         """Held by one process at a time. Raises: Busy."""
@@ -103,7 +112,9 @@ class Tx:
         wanted = list(values)
         for start in range(0, len(wanted), LIST_LIMIT):
             part = wanted[start : start + LIST_LIMIT]
-            yield from self.execute(sql.format(",".join("?" * len(part))), (*part, *parameters)).fetchall()
+            places = 1 << (len(part) - 1).bit_length()  # few different statements, so that each is prepared once
+            part += part[-1:] * (places - len(part))
+            yield from self.execute(_filled(sql, places), (*part, *parameters)).fetchall()
 
     def next_ids(self, name: str, count: int = 1) -> int:
         """First of `count` numbers of a counter that are never given twice, also after rows were deleted."""
@@ -165,5 +176,5 @@ class Transactions:
     @contextmanager
     def batch(self) -> Iterator[Tx]:
         """As `write`, for the writer, who stores and hands on the events himself."""
-        with self.database.writing() as connection:
+        with self.database.writing(often=True) as connection:
             yield Tx(connection, self.database, self.clock.now_ms())
