@@ -245,6 +245,7 @@ def conversation(record: Conversation) -> dict[str, Any]:
         "ver": record.ver,
         "pinned": record.pinned,
         "muted": record.muted,
+        "deleted": record.deleted,
         "left": False,
         "last": None if record.last is None else history_row(record.last),
     }

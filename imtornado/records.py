@@ -236,6 +236,7 @@ class Conversation(Record, frozen=True):
     muted: bool
     left: bool
     changed_at_ms: int
+    deleted: int  # how many of his window he deleted for himself
     last: Message | None
 
 

@@ -8,7 +8,7 @@ from storage.earlier_texts import as_of
 from storage.previews import COLUMNS, conversations_of, shown
 from storage.reactions import reactions_now, reactions_then
 from storage.refusals import refusal
-from storage.rows import MESSAGE, destination, notebook_key, window
+from storage.rows import MESSAGE, PINNED, destination, notebook_key, window
 from storage.transactions import Transactions, Tx
 
 CHANGES_SCANNED = 2000  # of which a page of changes is taken: those outside of a window are many for who came late
@@ -17,7 +17,7 @@ CHANGES_SCANNED = 2000  # of which a page of changes is taken: those outside of 
 _HAS_MESSAGES = "(c.last_seq >= m.joined_seq AND c.last_seq > m.cleared_seq AND c.last_seq >= c.first_seq)"
 _LIST = (
     f"SELECT {COLUMNS}, c.changed_at_ms FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
-    f" WHERE m.user_id = ? AND m.left_seq IS NULL AND ({_HAS_MESSAGES} OR m.pinned = 1 OR c.`key` = ?)"
+    f" WHERE m.user_id = ? AND m.left_seq IS NULL AND ({_HAS_MESSAGES} OR m.pinned = {PINNED} OR c.`key` = ?)"
     " AND (? = 0 OR c.changed_at_ms < ? OR (c.changed_at_ms = ? AND c.id < ?))"
     " ORDER BY c.changed_at_ms DESC, c.id DESC LIMIT ?"
 )
@@ -28,7 +28,7 @@ _MOVED = (
 _CHANGED = (
     f"SELECT {COLUMNS}, {_MOVED} FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
     f" WHERE m.user_id = ? AND {_MOVED} >= ?"
-    f" AND ({_HAS_MESSAGES} OR m.pinned = 1 OR c.`key` = ? OR m.left_seq IS NOT NULL OR m.cleared_seq > 0)"
+    f" AND ({_HAS_MESSAGES} OR m.pinned > 0 OR c.`key` = ? OR m.left_seq IS NOT NULL OR m.cleared_seq > 0)"
     # The oldest move first: what moves while the pages are turned comes again on a later page, and is never skipped.
     f" AND (? = 0 OR {_MOVED} > ? OR ({_MOVED} = ? AND c.id > ?))"
     f" ORDER BY {_MOVED}, c.id LIMIT ?"

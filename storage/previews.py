@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from imtornado.records import Conversation, Gone, Kind, Message
-from storage.rows import MESSAGE, destination, message_of, window
+from storage.rows import MESSAGE, PINNED, destination, message_of, window
 from storage.transactions import Row, Tx
 
 COLUMNS = (
@@ -19,6 +19,10 @@ _MENTIONED = (
     "SELECT 1 FROM mention x CROSS JOIN message g ON g.conversation_id = x.conversation_id AND g.seq = x.seq"
     " AND g.sender_id <> x.user_id"
     " WHERE x.user_id = ? AND x.conversation_id = ? AND x.seq > ? AND x.seq <= ? LIMIT 1"
+)
+_DELETED = (
+    "SELECT count(*) FROM hidden h CROSS JOIN message x ON x.conversation_id = h.conversation_id AND x.seq = h.seq"
+    " AND x.gone = 0 WHERE h.user_id = ? AND h.conversation_id = ? AND h.seq BETWEEN ? AND ?"
 )
 
 
@@ -105,10 +109,11 @@ def _conversation(tx: Tx, user_id: int, place: _Place, heading: tuple[str, str],
         unread=unread,
         mentioned=mentioned,
         ver=place.ver,
-        pinned=bool(place.pinned),
+        pinned=place.pinned == PINNED,
         muted=bool(place.muted),
         left=place.left_seq is not None,
         changed_at_ms=place.changed_at_ms,
+        deleted=tx.number(_DELETED, user_id, place.conversation_id, first, last),
         last=_last(tx, user_id, place, last) if first <= last else None,
     )
 

@@ -13,6 +13,9 @@ MESSAGE = (
 )
 MESSAGE_WIDTH = 17
 
+# member.pinned; 0: never. One that was pinned comes by `since` also while there is nothing in it to show.
+PINNED, PINNED_BEFORE = 1, 2
+
 
 def user_of(row: Row) -> User:
     return User(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7], row[8])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from imtornado.errors import ImError
 from storage.locked import LockedConversation
 from storage.refusals import refusal
-from storage.rows import destination, window
+from storage.rows import PINNED, PINNED_BEFORE, destination, window
 from storage.transactions import Tx
 
 _PLACE = "SELECT joined_seq, cleared_seq, left_seq, pinned, muted FROM member WHERE user_id = ? AND conversation_id = ?"
@@ -27,7 +27,7 @@ class SqlViewTx:
         joined_seq, cleared_seq, left_seq, pinned, muted = row
         self.present = left_seq is None
         self.window = window(conversation.first_seq, conversation.last_seq, joined_seq or 0, cleared_seq or 0, left_seq)
-        self._pinned = bool(pinned)
+        self._pinned = pinned == PINNED
         self._muted = bool(muted)
 
     def hides(self, seq: int) -> bool:
@@ -65,7 +65,7 @@ class SqlViewTx:
     def pin(self, pinned: bool) -> bool:
         if pinned == self._pinned:
             return False
-        self._set("pinned = ?, changed_at_ms = ?", int(pinned), self._conversation.now_ms)
+        self._set("pinned = ?, changed_at_ms = ?", PINNED if pinned else PINNED_BEFORE, self._conversation.now_ms)
         return True
 
     def mute(self, muted: bool) -> bool:
