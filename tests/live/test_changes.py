@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.fixtures.server import Server
+from tests.fixtures.server import Server, StartServer
 from tests.handlers.house import refusal
 from tests.people import Person
 from tests.raw_client import RawClient
@@ -168,3 +168,24 @@ def test_who_may_recall_what(room: Room) -> None:
         assert refusal(room.member, f"/message/{path}", **room.place(), seq=seqs[room.member], **more)[1] == 40401
     assert phone.until(cmd=13)["ver"] == 2
     silent(phone)
+
+
+def test_a_recalled_text_is_nowhere_when_the_server_has_stopped(start_server: StartServer) -> None:
+    """Not in the database, not beside it, not in a log; what was edited away neither."""
+    server = start_server("log.level=debug", "log.access=yes")
+    alice = Person(server.port, "Alice")
+    client = alice.connect()
+    client.send(alice.message(alice.user_id, "MarkedFirst"))
+    client.until(cmd=1)
+    alice.say(alice.user_id, "MarkedKept")
+    place = {"kind": 10, "dstid": alice.user_id, "seq": 1}
+    alice.call("/message/edit", **place, content="MarkedSecond")
+    alice.call("/message/react", **place, emoji="Marked3")
+    refusal(alice, "/message/edit", **(place | {"seq": 9}), content="MarkedFourth")
+    alice.call("/message/recall", **place)
+    server.stop()
+    kept = {file.name for file in server.folder.iterdir() if file.is_file() and b"MarkedKept" in file.read_bytes()}
+    assert kept == {"im.db"}
+    for text in ("MarkedFirst", "MarkedSecond", "Marked3", "MarkedFourth"):
+        assert not [file for file in server.folder.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+        assert text not in server.log
