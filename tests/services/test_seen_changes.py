@@ -167,6 +167,16 @@ def test_nothing_that_happens_after_leaving_shows(world: World) -> None:
     assert rows(world, left.cid, left.room)[left.edited].content == "newer text"
 
 
+def test_what_she_deleted_for_herself_stays_deleted(world: World) -> None:
+    left = Left(world)
+    world.views.delete(left.bea, ROOM, left.room, (left.edited, left.untouched))
+    left.go_on()
+    seen = rows(world, left.bea, left.room)
+    for seq in (left.edited, left.untouched):
+        assert (seen[seq].gone, seen[seq].content) == (Gone.DELETED, "")
+    assert vers(world, left.bea, left.room) == [1, 6]
+
+
 def test_a_recall_takes_the_text_also_from_who_left(world: World) -> None:
     left = Left(world)
     left.edit(left.recalled, "a last version")
