@@ -68,10 +68,10 @@ $(VENV)/.run: $(BIN)/python $(PACKAGING)
 
 $(VENV)/.test: $(BIN)/python $(PACKAGING)
 	@echo "set-up: installing imtornado and what its tests need"
-	@$(PIP_INSTALL) --editable '.[fast,web,test]'
+	@$(PIP_INSTALL) --editable '.[fast,s3,web,test]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.check: $(BIN)/python $(PACKAGING)
 	@echo "set-up: installing imtornado and the tools of 'make check'"
-	@$(PIP_INSTALL) --editable '.[fast,web,test,dev]'
+	@$(PIP_INSTALL) --editable '.[fast,s3,web,test,dev]'
 	@touch $@ $(VENV)/.test $(VENV)/.run

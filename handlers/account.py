@@ -8,6 +8,7 @@ from handlers import caller
 from handlers.base import Access, BaseHandler
 from imtornado import protocol
 from imtornado.passwords import MAX_LENGTH, require_strong
+from imtornado.resource_urls import unsigned
 from imtornado.services.accounts import Device, Grant, Registration, require_mobile
 
 P = ParamSpec("P")
@@ -42,7 +43,7 @@ class AccountHandler(BaseHandler):
         return require_mobile(self.params.text("mobile", max_length=MAX_MOBILE_LENGTH))
 
     def picture(self) -> str:
-        return self.params.text("avatar", default="", max_length=1024)
+        return unsigned(self.params.text("avatar", default="", max_length=1024))
 
     def reply_grant(self, grant: Grant) -> None:
         """Logged in: the token in the answer for programs, in a cookie that scripts cannot read for browsers."""

@@ -35,10 +35,12 @@ from imtornado.metrics import Metrics
 from imtornado.passwords import Passwords
 from imtornado.records import Session, User
 from imtornado.services.accounts import Accounts
+from imtornado.services.arrivals import Arrivals
 from imtornado.services.changes import Changes
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
+from imtornado.services.signatures import Signatures
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
 from imtornado.services.views import Views
@@ -71,7 +73,9 @@ class Context:
     messages: Messages
     changes: Changes
     views: Views
+    arrivals: Arrivals
     uploads: Uploads
+    signatures: Signatures
     live: Live
 
 

@@ -5,6 +5,7 @@ from handlers.contact import since_ms
 from handlers.params import Params
 from imtornado import protocol
 from imtornado.errors import BadParameter
+from imtornado.resource_urls import unsigned
 
 NAME_LENGTH = 60
 MEMO_LENGTH = 140
@@ -28,7 +29,7 @@ class CreateCommunity(BaseHandler):
             self.context.communities.create,
             self.user_id,
             name_of(self.params),
-            icon=self.params.text("icon", default="", max_length=ICON_LENGTH),
+            icon=unsigned(self.params.text("icon", default="", max_length=ICON_LENGTH)),
             cate=self.params.integer("cate", default=0, minimum=0, maximum=MAX_CATE),
             memo=self.params.text("memo", default="", max_length=MEMO_LENGTH),
         )
@@ -103,7 +104,7 @@ class Update(BaseHandler):
         if params.has("name"):
             columns["name"] = name_of(params)
         if params.has("icon"):
-            columns["icon"] = params.text("icon", max_length=ICON_LENGTH)
+            columns["icon"] = unsigned(params.text("icon", max_length=ICON_LENGTH))
         if params.has("cate"):
             columns["cate"] = params.integer("cate", minimum=0, maximum=MAX_CATE)
         if params.has("memo"):

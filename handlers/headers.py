@@ -22,6 +22,17 @@ PAGE_POLICY = "; ".join(
         "trusted-types vue",
     )
 )
+
+
+def page_policy(files_from: str) -> str:
+    """The policy of pages whose pictures and videos may also come from another origin; "" for none."""
+    if not files_from:
+        return PAGE_POLICY
+    return PAGE_POLICY.replace("img-src 'self'", f"img-src 'self' {files_from}").replace(
+        "media-src 'self'", f"media-src 'self' {files_from}"
+    )
+
+
 ANSWER_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 

@@ -9,7 +9,8 @@ import msgspec
 import tornado.web
 
 from handlers.base import Access, BaseHandler, Context
-from handlers.headers import PAGE_POLICY, secure
+from handlers.headers import PAGE_POLICY, page_policy, secure
+from imtornado.config import Uploads
 from imtornado.records import Record
 
 ENTRY = "src/main.ts"
@@ -74,6 +75,7 @@ class PageHandler(BaseHandler):
             self.set_status(503)
             self.render("unbuilt.html", lang=self.language)
             return
+        self.set_header("Content-Security-Policy", page_policy(files_from(self.context.config.uploads)))
         self.render(
             "app.html",
             lang=self.language,
@@ -84,6 +86,14 @@ class PageHandler(BaseHandler):
         )
 
     head = get
+
+
+def files_from(uploads: Uploads) -> str:
+    """Origins other than ours from which pages get files; "" where there are none."""
+    origins = [uploads.base_url]
+    if uploads.presigned:
+        origins.append(uploads.s3_endpoint or f"https://s3.{uploads.s3_region}.amazonaws.com")
+    return " ".join(origin for origin in origins if origin)
 
 
 class MovedHandler(BaseHandler):

@@ -110,6 +110,19 @@ class Params:
             raise BadParameter("This may have at most {count} entries.", field=name, count=max_count)
         return tuple(dict.fromkeys(self._integer(name, entry, minimum, maximum) for entry in value))
 
+    def texts(self, name: str, max_count: int, *, max_length: int) -> tuple[str, ...]:
+        """A JSON list of texts, or a form's repeated ones, in order. Raises: BadParameter."""
+        value = self._values.get(name)
+        if value is None:
+            raise BadParameter("This is missing.", field=name)
+        if not isinstance(value, (list, tuple)) or not all(isinstance(entry, str) for entry in value):
+            raise BadParameter("This must be a list of texts.", field=name)
+        if len(value) > max_count:
+            raise BadParameter("This may have at most {count} entries.", field=name, count=max_count)
+        if any(len(entry) > max_length for entry in value):
+            raise BadParameter("This may have at most {count} characters.", field=name, count=max_length)
+        return tuple(value)
+
     def flag(self, name: str, default: bool) -> bool:
         """A JSON boolean, or a form's true/false, 1/0, yes/no, on/off. Raises: BadParameter."""
         value = self._one(name)

@@ -6,7 +6,7 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
-from handlers import account, attach, changes, community, contact, membership, message, ops, views
+from handlers import account, attach, changes, community, contact, membership, message, ops, resource, views
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
 from handlers.chat import ChatHandler
 from handlers.pages import page_routes
@@ -54,7 +54,8 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
     ("/community/dissolve", membership.Dissolve),
     ("/attach/upload", attach.Upload),
     ("/attach/probe", attach.Probe),
-    (r"/resource/(.*)", attach.Resource),
+    ("/attach/sign", attach.Sign),
+    (r"/resource/(.*)", resource.Resource),
     ("/message/send", message.Send),
     ("/message/conversations", message.Conversations),
     ("/message/history", message.History),

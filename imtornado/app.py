@@ -19,10 +19,14 @@ from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
 from imtornado.passwords import Passwords
 from imtornado.services.accounts import Accounts
+from imtornado.services.arrivals import Arrivals
+from imtornado.services.blob_places import open_blobs
 from imtornado.services.changes import Changes
+from imtornado.services.clean_up import CleanUp
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
+from imtornado.services.signatures import Signatures
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
 from imtornado.services.views import Views
@@ -57,7 +61,9 @@ class Server:
         self.live = Live(store, config, self.workers)
         self.metrics = Metrics()
         commit = self.live.writer.commit_from_thread
-        self.uploads = Uploads(store, config, store.clock)
+        blobs = open_blobs(config.uploads)
+        self.arrivals = Arrivals(store, config, store.clock)
+        self.clean_up = CleanUp(store, store.clock, blobs)
         self.context = Context(
             config=config,
             workers=self.workers,
@@ -73,7 +79,9 @@ class Server:
             messages=Messages(store),
             changes=Changes(store, config, commit),
             views=Views(commit),
-            uploads=self.uploads,
+            arrivals=self.arrivals,
+            uploads=Uploads(store, config, store.clock, blobs),
+            signatures=Signatures(store, store.clock, config.uploads.base_url),
             live=self.live,
         )
         self.http = tornado.httpserver.HTTPServer(
@@ -90,7 +98,7 @@ class Server:
     async def start(self) -> list[socket.socket]:
         """Opens the listener; the sockets that it listens on."""
         await self.live.start()
-        await self.workers.files.call(self.uploads.open)
+        await self.workers.files.call(self.arrivals.open)
         sockets = tornado.netutil.bind_sockets(self.config.server.port, self.config.server.host, backlog=BACKLOG)
         self.http.add_sockets(sockets)
         self._tidying = asyncio.create_task(self._tidy())
@@ -100,8 +108,8 @@ class Server:
         """Removes, every hour, unused uploads, files that no row knows, and what was recalled from the journal."""
         while True:
             try:
-                await self.workers.files.call(self.uploads.collect)
-                await self.workers.files.call(self.uploads.sweep)
+                await self.workers.files.call(self.clean_up.collect)
+                await self.workers.files.call(self.clean_up.sweep)
             except Exception:
                 log.exception("unused uploads could not be removed")
             try:
@@ -120,7 +128,7 @@ class Server:
         await self.workers.rest(RUNNING_CALLS_S)
         await self.live.stop()
         await self.http.close_all_connections()
-        self.uploads.close()
+        self.arrivals.close()
         # Off the loop: a call that still runs may wait for an answer of the writer, which only the loop can give.
         await asyncio.to_thread(self.workers.close)
         self.store.close()

@@ -32,6 +32,7 @@ CHINESE: dict[str, str] = {
     "This may not be empty.": "此项不能为空。",
     "This needs at least {count} characters.": "此项至少需要 {count} 个字符。",
     "This may have at most {count} characters.": "此项最多 {count} 个字符。",
+    "This must be a list of texts.": "此项必须是文本列表。",
     "This must be a list of numbers.": "此项必须是数字列表。",
     "This may have at most {count} entries.": "此项最多 {count} 个条目。",
     "This must be true or false.": "此项必须是 true 或 false。",
@@ -130,6 +131,11 @@ CHINESE: dict[str, str] = {
     "Too many uploads at once. Wait until one has ended.": "同时上传的文件过多，请等其中一个完成。",
     "You have uploaded as much as one day allows. Try again later.": "今天的上传量已达上限，请稍后再试。",
     "There is no such file.": "没有这个文件。",
+    "This server takes no files of this kind.": "本服务器不接受此类文件。",
+    "Web pages and SVG drawings are not taken. Send them inside a ZIP file.": (
+        "不接受网页和 SVG 图形，请打包成 ZIP 文件后发送。"
+    ),
+    "The storage of files does not answer. Try again later.": "文件存储没有响应，请稍后再试。",
     "Only pictures are taken here: JPEG, PNG, GIF, WebP or AVIF.": "这里只接受图片：JPEG、PNG、GIF、WebP 或 AVIF。",
     "The picture is damaged and cannot be read.": "图片已损坏，无法读取。",
     "The picture has too many pixels: at most {megapixels} million are taken.": (

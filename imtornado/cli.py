@@ -17,7 +17,7 @@ from handlers.params import Params
 from imtornado import config as settings
 from imtornado.app import address, serve
 from imtornado.clock import Clock
-from imtornado.commands import bench
+from imtornado.commands import bench, files
 from imtornado.commands.command import DEFAULT_FILE, Command, Refusal, add_command
 from imtornado.config import Config, ConfigError
 from imtornado.errors import BadParameter, Busy, ImError
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add_command(commands, "migrate", _migrate, "bring the database to the schema of this version")
     users = commands.add_parser("user", help="accounts: add, passwd, disable, enable, invite")
     _add_user_commands(users.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    files.add_commands(commands)
     bench.add_commands(commands)
     return parser
 

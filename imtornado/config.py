@@ -108,14 +108,41 @@ class Messages(msgspec.Struct, frozen=True):
 class Uploads(msgspec.Struct, frozen=True):
     """[uploads]"""
 
-    folder: Annotated[str, _doc("where uploaded files live")] = "resource"
+    folder: Annotated[str, _doc("where uploaded files live, and where they arrive")] = "resource"
+    store: Annotated[
+        str, _doc("s3://BUCKET/PREFIX keeps them in S3-compatible storage (extra s3); empty: in uploads.folder")
+    ] = ""
+    s3_endpoint: Annotated[str, _doc("address of a storage that is not Amazon's, https://HOST:PORT")] = ""
+    s3_region: Annotated[str, _doc("region of the bucket")] = "us-east-1"
+    s3_credentials: Annotated[
+        str,
+        _doc(
+            "file with aws_access_key_id and aws_secret_access_key; empty: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        ),
+    ] = ""
+    presigned: Annotated[
+        bool, _doc("send readers to the bucket itself, by addresses that work for minutes; no: pass the bytes on")
+    ] = False
+    accel: Annotated[
+        str, _doc("address that nginx maps to uploads.folder, such as /stored/: then nginx sends the files")
+    ] = ""
+    base_url: Annotated[
+        str, _doc("what signed addresses begin with, such as https://cdn.example.org: a CDN in front of this server")
+    ] = ""
     max_bytes: Annotated[Positive, _doc("largest picture")] = 10_485_760
+    max_voice_bytes: Annotated[Count, _doc("largest recording; 0: none are taken")] = 10_485_760
+    max_video_bytes: Annotated[Count, _doc("largest video; 0: none are taken")] = 104_857_600
+    max_file_bytes: Annotated[Count, _doc("largest file of any other kind; 0: none are taken")] = 104_857_600
     max_pixels: Annotated[Positive, _doc("largest picture in pixels, all frames together counted four times that")] = (
         25_000_000
     )
-    user_bytes: Annotated[Positive, _doc("bytes one user may upload a day")] = 209_715_200
+    user_bytes: Annotated[Positive, _doc("bytes one user may upload a day")] = 1_073_741_824
+    user_files: Annotated[Positive, _doc("files one user may upload a day")] = 1000
+    unfinished_hours: Annotated[Positive, _doc("how long an interrupted resumable upload can go on")] = 24
     workers: Annotated[Positive, _doc("processes that decode and encode pictures")] = 1
-    instant: Annotated[bool, _doc("answer at once when a file's hash is known")] = True
+    instant: Annotated[
+        Literal["yes", "own", "no"], _doc("answer at once when a file's hash is known; own: only one's own files")
+    ] = "yes"
 
 
 class Security(msgspec.Struct, frozen=True):
@@ -226,6 +253,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     for key, file in (("tls_cert", server.tls_cert), ("tls_key", server.tls_key)):
         if file and not Path(file).is_file():
             yield f"server.{key} = {file!r}: there is no such file"
+    yield from _upload_contradictions(config.uploads)
     for proxy in server.trusted_proxies:
         try:
             ipaddress.ip_network(proxy, strict=False)
@@ -234,6 +262,22 @@ def _contradictions(config: Config) -> Iterator[str]:
     for host in server.hosts:
         if "/" in host or "*" in host:
             yield f"server.hosts: {host!r} is not a host name; write chat.example.org, without https:// and paths"
+
+
+def _upload_contradictions(uploads: Uploads) -> Iterator[str]:
+    if uploads.store and not re.fullmatch(r"s3://[^/\s]+(/[^\s]*)?", uploads.store):
+        yield f"uploads.store = {uploads.store!r}: write s3://BUCKET or s3://BUCKET/PREFIX, or leave it empty"
+    if uploads.presigned and not uploads.store:
+        yield "uploads.presigned needs uploads.store: only a bucket gives out such addresses"
+    if uploads.accel and uploads.store:
+        yield "uploads.accel and uploads.store exclude each other: nginx sends files of uploads.folder"
+    if uploads.accel and not re.fullmatch(r"/[A-Za-z0-9_./-]+/", uploads.accel):
+        yield f"uploads.accel = {uploads.accel!r}: write a path that begins and ends with /, such as /stored/"
+    if uploads.s3_credentials and not Path(uploads.s3_credentials).is_file():
+        yield f"uploads.s3_credentials = {uploads.s3_credentials!r}: there is no such file"
+    for key, url in (("s3_endpoint", uploads.s3_endpoint), ("base_url", uploads.base_url)):
+        if url and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", url):
+            yield f"uploads.{key} = {url!r}: write https://HOST, without a path"
 
 
 def _keys(section: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from imtornado.errors import BadParameter, ImError, TooLarge
 from imtornado.protocol import MAX_ID, encode
+from imtornado.resource_urls import unsigned
 
 
 class Cmd(IntEnum):
@@ -103,7 +104,7 @@ def quoted(payload: bytes) -> tuple[str, str]:
 
 
 def check_message(frame: Frame, max_content_bytes: int) -> None:
-    """Holds a message to the limits of docs/protocol.md. Raises: BadParameter, TooLarge."""
+    """Holds a message to the limits of docs/protocol.md; signatures of files go. Raises: BadParameter, TooLarge."""
     content = frame.content
     if len(content) * 4 > max_content_bytes and len(content.encode()) > max_content_bytes:
         raise TooLarge("The text is longer than {limit} bytes.", field="content", limit=max_content_bytes)
@@ -122,6 +123,7 @@ def check_message(frame: Frame, max_content_bytes: int) -> None:
 
 
 def _check_rest(frame: Frame) -> None:
+    frame.url, frame.pic = unsigned(frame.url), unsigned(frame.pic)
     for field, text, limit in (("url", frame.url, 1024), ("pic", frame.pic, 1024), ("memo", frame.memo, 1000)):
         if len(text) > limit:
             raise BadParameter("{name} is longer than {limit} characters.", field=field, name=field, limit=limit)

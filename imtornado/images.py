@@ -29,6 +29,8 @@ ANIMATION_PIXELS = 30_000_000  # of all frames after scaling; they are in memory
 FRAME_LIMIT = 1000
 # (long side, quality), the first that is small enough is taken
 THUMB_LIMIT_BYTES = 15_000
+SQUARE_SIDE = 512
+SMALL_SQUARE_SIDE = 128
 THUMB_STEPS = ((320, 78), (320, 62), (320, 45), (320, 25), (240, 25), (160, 25), (96, 10))
 PLACEHOLDER_LIMIT_BYTES = 100
 PLACEHOLDER_STEPS = ((16, 40), (16, 10), (12, 10), (10, 5), (8, 0), (6, 0), (4, 0), (1, 0))
@@ -55,11 +57,12 @@ class Encoded(NamedTuple):
     still: Image.Image
 
 
-def convert(source: str, picture_path: str, thumb_path: str, max_pixels: int) -> Picture:
+def convert(source: str, picture_path: str, thumb_path: str, max_pixels: int, *, square: bool = False) -> Picture:
     """Writes the picture and its thumbnail (WebP, long side 320) to the two paths, from a file of any kind.
 
     Photographs become JPEG of at most 1600 pixels a side, drawings and what is transparent lossless WebP,
-    animations animated WebP. Worker process only: it sets Pillow's limits for the whole process.
+    animations animated WebP. `square`: the middle of the (first) picture, 512 pixels a side, and 128 as thumbnail.
+    Worker process only: it sets Pillow's limits for the whole process.
     Raises: UnsupportedKind for all but a whole JPEG, PNG, GIF, WebP or AVIF; TooLarge for too many pixels or frames.
     """
     Image.MAX_IMAGE_PIXELS = max_pixels
@@ -68,8 +71,8 @@ def convert(source: str, picture_path: str, thumb_path: str, max_pixels: int) ->
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of broken metadata, which is dropped anyway
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            encoded = _encoded(source, max_pixels)
-            thumb = _thumbnail(encoded.still)
+            encoded = _square(source, max_pixels) if square else _encoded(source, max_pixels)
+            thumb = _thumbnail(encoded.still, SMALL_SQUARE_SIDE if square else THUMB_STEPS[0][0])
             placeholder = _placeholder(encoded.still)
             with Image.open(io.BytesIO(encoded.data)) as result:
                 width, height = result.size
@@ -86,17 +89,36 @@ def convert(source: str, picture_path: str, thumb_path: str, max_pixels: int) ->
     return Picture(encoded.mime, width, height, placeholder)
 
 
+def _square(source: str, max_pixels: int) -> Encoded:
+    """An avatar or icon."""
+    with Image.open(source, formats=FORMATS) as image:
+        _require_readable(image, max_pixels)
+        orientation = _orientation(image)
+        side = min(image.size)
+        # Twice the side: the long one is cut, and half a pixel more on each side keeps edges sharp.
+        image.draft("RGB", (2 * SQUARE_SIDE * image.width // side, 2 * SQUARE_SIDE * image.height // side))
+        still = _upright(_coloured(image, max(image.size)), orientation)
+    side = min(still.size)
+    left, top = (still.width - side) // 2, (still.height - side) // 2
+    still = _resized(still.crop((left, top, left + side, top + side)), SQUARE_SIDE)
+    return Encoded(_saved(still, "WEBP", quality=82, method=4), "image/webp", still)
+
+
 def _encoded(source: str, max_pixels: int) -> Encoded:
     with Image.open(source, formats=FORMATS) as image:
-        if image.format not in READ_FORMATS:
-            raise UnsupportedKind("Only pictures are taken here: JPEG, PNG, GIF, WebP or AVIF.", field="file")
-        _require_size(image, max_pixels)
+        _require_readable(image, max_pixels)
         frames = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
         if frames > 1:
             return _animation(image, frames, max_pixels)
         if image.format in PHOTO_FORMATS:
             return _photo_or_drawing(image)
         return _drawing_or_photo(image, Path(source).stat().st_size)
+
+
+def _require_readable(image: Image.Image, max_pixels: int) -> None:
+    if image.format not in READ_FORMATS:
+        raise UnsupportedKind("Only pictures are taken here: JPEG, PNG, GIF, WebP or AVIF.", field="file")
+    _require_size(image, max_pixels)
 
 
 def _require_size(image: Image.Image, max_pixels: int) -> None:
@@ -257,9 +279,9 @@ def _resized(image: Image.Image, side: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
-def _thumbnail(still: Image.Image) -> bytes:
+def _thumbnail(still: Image.Image, largest: int) -> bytes:
     for side, quality in THUMB_STEPS:
-        data = _saved(_resized(still, side), "WEBP", quality=quality, method=4)
+        data = _saved(_resized(still, min(side, largest)), "WEBP", quality=quality, method=4)
         if len(data) <= THUMB_LIMIT_BYTES:
             break
     return data

@@ -26,7 +26,6 @@ from imtornado.records import (
     Reaction,
     Role,
     Session,
-    Upload,
     User,
 )
 
@@ -252,15 +251,3 @@ def conversation(record: Conversation) -> dict[str, Any]:
     if record.kind == Kind.SINGLE:
         row["peer_read"] = record.peer_read or 0
     return row
-
-
-def file(record: Upload) -> dict[str, Any]:
-    """The `file` of an upload's answer, ready to travel in a message."""
-    return {
-        "name": record.name,
-        "mime": record.mime,
-        "size": record.size_bytes,
-        "width": record.width,
-        "height": record.height,
-        "placeholder": record.placeholder,
-    }

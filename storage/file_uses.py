@@ -1,20 +1,20 @@
 """Who may use and see which file: a URL is not a right."""
 
 from imtornado.errors import NotFound
+from imtornado.resource_urls import PREFIX
 from storage.transactions import Tx
-
-PREFIX = "/resource/"
 
 _CLAIMED = "SELECT 1 FROM upload_claim WHERE name = ? AND user_id = ?"
 _PUBLIC = "SELECT 1 FROM file_use WHERE name = ? AND conversation_id = 0 LIMIT 1"
 # Driven by the places of the user (CROSS JOIN keeps the order): a popular file may stand in very many messages.
-_IN_MESSAGE = (
-    "SELECT 1 FROM member m"
+# After a SELECT of columns of the message `x` or its use `f`; `more` joins what else is wanted.
+IN_MESSAGE = (
+    " FROM member m"
     " CROSS JOIN file_use f ON f.name = ? AND f.conversation_id = m.conversation_id AND f.seq >= m.joined_seq"
     " AND f.seq > m.cleared_seq AND (m.left_seq IS NULL OR f.seq <= m.left_seq)"
-    " CROSS JOIN conversation c ON c.id = m.conversation_id AND f.seq >= c.first_seq"
+    " CROSS JOIN conversation c0 ON c0.id = m.conversation_id AND f.seq >= c0.first_seq"
     " CROSS JOIN message x ON x.conversation_id = f.conversation_id AND x.seq = f.seq AND x.gone = 0"
-    " WHERE m.user_id = ? AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user_id = m.user_id"
+    "{more} WHERE m.user_id = ? AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user_id = m.user_id"
     " AND h.conversation_id = f.conversation_id AND h.seq = f.seq) LIMIT 1"
 )
 
@@ -37,7 +37,7 @@ def may_see(tx: Tx, file: str, user_id: int) -> bool:
     return (
         tx.one(_CLAIMED, file, user_id) is not None
         or tx.one(_PUBLIC, file) is not None
-        or tx.one(_IN_MESSAGE, file, user_id) is not None
+        or tx.one("SELECT 1" + IN_MESSAGE.format(more=""), file, user_id) is not None
     )
 
 

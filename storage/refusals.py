@@ -3,7 +3,8 @@
 from imtornado.drafts import MessageDraft
 from imtornado.errors import AccountDisabled, BadParameter, ImError, NotFound, NotFriends, NotMember, Silenced
 from imtornado.records import Kind
-from storage.file_uses import PREFIX, usable_file
+from imtornado.resource_urls import PREFIX
+from storage.file_uses import usable_file
 from storage.locked import LockedConversation
 from storage.places import blocks
 from storage.rows import window

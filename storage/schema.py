@@ -280,14 +280,43 @@ class Upload(peewee.Model):
     placeholder = text(4000)
     owner_id = number()
     created_at_ms = number()
+    duration_ms = number()
+    result_sha256 = ExactField(max_length=64, default="", index=True)
+
+
+class UploadAlias(peewee.Model):
+    """Other bytes of which the same file was made."""
+
+    sha256 = ExactField(max_length=64, primary_key=True)
+    size_bytes = number()
+    name = ExactField(max_length=128, index=True)
+
+    class Meta:
+        table_name = "upload_alias"
+
+
+class PartialUpload(peewee.Model):
+    """An upload that may go on after an interruption; `sha256` once all of it has come."""
+
+    id = ExactField(max_length=64, primary_key=True)
+    user_id = BigIntegerField(default=0, index=True, constraints=[peewee.SQL("DEFAULT 0")])
+    size_bytes = number()
+    file_name = text(1020)
+    form = text(20)
+    sha256 = ExactField(max_length=64, default="")
+    expires_at_ms = BigIntegerField(default=0, index=True, constraints=[peewee.SQL("DEFAULT 0")])
+
+    class Meta:
+        table_name = "partial_upload"
 
 
 class UploadClaim(peewee.Model):
-    """Somebody uploaded these bytes and may use the file."""
+    """Somebody uploaded these bytes and may use the file; `file_name` is what it was called where he has it."""
 
     name = ExactField(max_length=128)
     user_id = BigIntegerField()
     created_at_ms = number()
+    file_name = text(1020)
 
     class Meta:
         table_name = "upload_claim"
@@ -330,6 +359,8 @@ MODELS: tuple[type[peewee.Model], ...] = (
     Mention,
     Event,
     Upload,
+    UploadAlias,
+    PartialUpload,
     UploadClaim,
     FileUse,
 )

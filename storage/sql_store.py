@@ -10,8 +10,19 @@ from storage.contacts import SqlContacts
 from storage.conversations import SqlConversations
 from storage.events import SqlEvents
 from storage.messages import Committer
+from storage.partial_uploads import SqlPartialUploads
 from storage.sessions import SqlSessions
-from storage.store import Communities, Contacts, Conversations, Events, Sessions, Tickets, Uploads, Users
+from storage.store import (
+    Communities,
+    Contacts,
+    Conversations,
+    Events,
+    PartialUploads,
+    Sessions,
+    Tickets,
+    Uploads,
+    Users,
+)
 from storage.tickets import SqlTickets
 from storage.transactions import Database, Transactions
 from storage.uploads import SqlUploads
@@ -34,6 +45,7 @@ class SqlStore:
         self.conversations: Conversations = SqlConversations(self._transactions)
         self.events: Events = SqlEvents(self._transactions)
         self.uploads: Uploads = SqlUploads(self._transactions)
+        self.partial_uploads: PartialUploads = SqlPartialUploads(self._transactions)
         self._epoch = self._start()
 
     def _start(self) -> str:

@@ -1,19 +1,23 @@
 """Stored files, who uploaded them and who may see them: `store.Uploads`."""
 
+import secrets
 from collections.abc import Sequence
 
-from imtornado.records import Upload
-from storage.file_uses import file_named, may_see
+import msgspec
+
+from imtornado.records import Upload, Usage
+from storage.file_uses import IN_MESSAGE, file_named, may_see
 from storage.transactions import Transactions, Tx
 
 _UPLOAD = (
     "SELECT p.sha256, p.name, p.mime, p.size_bytes, p.width, p.height, p.thumb, p.placeholder, p.owner_id,"
-    " p.created_at_ms FROM upload p"
+    " p.created_at_ms, p.duration_ms, p.result_sha256 FROM upload p"
 )
 _IDLE = (
     "NOT EXISTS (SELECT 1 FROM file_use f WHERE f.name = p.name)"
     " AND NOT EXISTS (SELECT 1 FROM upload_claim c WHERE c.name = p.name AND c.created_at_ms >= ?)"
 )
+_KEY = "file_key"
 
 
 class SqlUploads:
@@ -22,29 +26,58 @@ class SqlUploads:
 
     def by_sha256(self, sha256: str) -> Upload | None:
         with self._transactions.read() as tx:
-            return _one(tx, "p.sha256 = ?", sha256)
+            return _of_bytes(tx, sha256)
 
-    def claim(self, upload: Upload) -> Upload:
+    def by_result(self, result_sha256: str) -> Upload | None:
+        with self._transactions.read() as tx:
+            return _of_result(tx, result_sha256)
+
+    def claim(self, upload: Upload, file_name: str = "") -> Upload:
         with self._transactions.write() as tx:
-            stored = _one(tx, "p.sha256 = ?", upload.sha256)
+            stored = _of_bytes(tx, upload.sha256)
             if stored is None:
-                _insert(tx, upload)
-                stored = upload
-            _claim(tx, stored.name, upload.owner_id)
+                stored = _of_result(tx, upload.result_sha256)
+                if stored is None:
+                    _insert(tx, upload)
+                    stored = upload
+                else:
+                    tx.execute(
+                        "INSERT INTO upload_alias (sha256, size_bytes, name) VALUES (?, ?, ?)",
+                        (upload.sha256, upload.size_bytes, stored.name),
+                    )
+            _claim(tx, stored.name, upload.owner_id, file_name)
             return stored
 
-    def claim_known(self, sha256: str, size_bytes: int, user_id: int) -> Upload | None:
+    def claim_known(
+        self, sha256: str, size_bytes: int, user_id: int, file_name: str = "", *, own: bool = False
+    ) -> Upload | None:
         with self._transactions.write() as tx:
-            stored = _one(tx, "p.sha256 = ?", sha256)
-            if stored is None or stored.size_bytes != size_bytes:
+            stored = _of_bytes(tx, sha256, size_bytes)
+            if stored is None or (own and not _has_claimed(tx, stored.name, user_id)):
                 return None
-            _claim(tx, stored.name, user_id)
+            _claim(tx, stored.name, user_id, file_name)
             return stored
 
     def visible(self, name: str, user_id: int) -> Upload | None:
         with self._transactions.read() as tx:
             file = file_named(tx, name)
             return _one(tx, "p.name = ?", file) if file is not None and may_see(tx, file, user_id) else None
+
+    def file_name(self, name: str, user_id: int) -> str:
+        with self._transactions.read() as tx:
+            own = tx.one(
+                "SELECT file_name FROM upload_claim WHERE name = ? AND user_id = ? AND file_name <> ''", name, user_id
+            )
+            if own is not None:
+                return str(own[0])
+            # Never the name that somebody gave it who has nothing to do with the one who looks.
+            message = tx.one(
+                "SELECT x.file, c.file_name"
+                + IN_MESSAGE.format(more=" LEFT JOIN upload_claim c ON c.name = f.name AND c.user_id = x.sender_id"),
+                name,
+                user_id,
+            )
+        return "" if message is None else _told_name(message[0]) or str(message[1] or "")
 
     def unused(self, before_ms: int, limit: int) -> tuple[Upload, ...]:
         with self._transactions.read() as tx:
@@ -55,18 +88,19 @@ class SqlUploads:
         with self._transactions.write() as tx:
             if _one(tx, f"p.name = ? AND {_IDLE}", name, before_ms) is None:
                 return False
-            tx.execute("DELETE FROM upload_claim WHERE name = ?", (name,))
-            tx.execute("DELETE FROM upload WHERE name = ?", (name,))
+            for table in ("upload_claim", "upload_alias", "upload"):
+                tx.execute(f"DELETE FROM {table} WHERE name = ?", (name,))
             return True
 
-    def used_bytes(self, user_id: int, since_ms: int) -> int:
+    def usage(self, user_id: int, since_ms: int) -> Usage:
         with self._transactions.read() as tx:
-            return tx.number(
-                "SELECT sum(p.size_bytes) FROM upload_claim c CROSS JOIN upload p ON p.name = c.name"
-                " WHERE c.user_id = ? AND c.created_at_ms >= ?",
+            row = tx.one(
+                "SELECT coalesce(sum(p.size_bytes), 0), count(*) FROM upload_claim c CROSS JOIN upload p"
+                " ON p.name = c.name WHERE c.user_id = ? AND c.created_at_ms >= ?",
                 user_id,
                 since_ms,
             )
+        return Usage(*(int(number) for number in row or (0, 0)))
 
     def known(self, names: Sequence[str]) -> frozenset[str]:
         with self._transactions.read() as tx:
@@ -74,27 +108,67 @@ class SqlUploads:
             thumbs = tx.among("SELECT thumb FROM upload WHERE thumb IN ({}) AND thumb <> ''", names)
             return frozenset(row[0] for rows in (own, thumbs) for row in rows)
 
+    def after(self, name: str, limit: int) -> tuple[Upload, ...]:
+        with self._transactions.read() as tx:
+            rows = tx.all(f"{_UPLOAD} WHERE p.name > ? ORDER BY p.name LIMIT ?", name, limit)
+        return tuple(Upload(*row) for row in rows)
+
+    def signing_key(self) -> bytes:
+        with self._transactions.write() as tx:
+            row = tx.one("SELECT value FROM meta WHERE name = ?", _KEY)
+            if row is None:
+                row = (secrets.token_hex(32),)
+                tx.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (_KEY, *row))
+            return bytes.fromhex(row[0])
+
 
 def _one(tx: Tx, condition: str, *parameters: object) -> Upload | None:
     row = tx.one(f"{_UPLOAD} WHERE {condition}", *parameters)
     return None if row is None else Upload(*row)
 
 
+def _of_bytes(tx: Tx, sha256: str, size_bytes: int | None = None) -> Upload | None:
+    """The file that was made of these bytes, of exactly this size unless it is None."""
+    stored = _one(tx, "p.sha256 = ?", sha256)
+    if stored is not None:
+        return stored if size_bytes in (None, stored.size_bytes) else None
+    alias = tx.one("SELECT name, size_bytes FROM upload_alias WHERE sha256 = ?", sha256)
+    return _one(tx, "p.name = ?", alias[0]) if alias is not None and size_bytes in (None, alias[1]) else None
+
+
+def _of_result(tx: Tx, result_sha256: str) -> Upload | None:
+    return _one(tx, "p.result_sha256 = ?", result_sha256) if result_sha256 else None
+
+
 def _insert(tx: Tx, upload: Upload) -> None:
     tx.execute(
         "INSERT INTO upload (sha256, name, mime, size_bytes, width, height, thumb, placeholder, owner_id,"
-        " created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(upload.sha256, upload.name, upload.mime, upload.size_bytes, upload.width, upload.height),
-            *(upload.thumb, upload.placeholder, upload.owner_id, upload.created_at_ms),
-        ),
+        " created_at_ms, duration_ms, result_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        msgspec.structs.astuple(upload),
     )
 
 
-def _claim(tx: Tx, name: str, user_id: int) -> None:
-    if not tx.change(
-        "UPDATE upload_claim SET created_at_ms = ? WHERE name = ? AND user_id = ?", tx.now_ms, name, user_id
-    ):
+def _has_claimed(tx: Tx, name: str, user_id: int) -> bool:
+    return tx.one("SELECT 1 FROM upload_claim WHERE name = ? AND user_id = ?", name, user_id) is not None
+
+
+def _claim(tx: Tx, name: str, user_id: int, file_name: str) -> None:
+    if not _has_claimed(tx, name, user_id):
         tx.execute(
-            "INSERT INTO upload_claim (name, user_id, created_at_ms) VALUES (?, ?, ?)", (name, user_id, tx.now_ms)
+            "INSERT INTO upload_claim (name, user_id, created_at_ms, file_name) VALUES (?, ?, ?, ?)",
+            (name, user_id, tx.now_ms, file_name),
         )
+        return
+    tx.execute("UPDATE upload_claim SET created_at_ms = ? WHERE name = ? AND user_id = ?", (tx.now_ms, name, user_id))
+    if file_name:
+        tx.execute("UPDATE upload_claim SET file_name = ? WHERE name = ? AND user_id = ?", (file_name, name, user_id))
+
+
+def _told_name(file: str) -> str:
+    """The name in a message's `file`, "" where it tells none."""
+    try:
+        told = msgspec.json.decode(file) if file else None
+    except msgspec.DecodeError:
+        return ""
+    name = told.get("name") if isinstance(told, dict) else None
+    return name if isinstance(name, str) else ""

@@ -3,6 +3,7 @@
 fixtures/logs.py      expect_log: announces log lines; a test fails on any other warning or line of Tornado's
 fixtures/loop.py      io_loop: the event loop of one test (pytest-tornado's gen_test, http_client, … use it)
 fixtures/server.py    start_server, server: the real server in a process of its own, on a free port
+fixtures/s3.py        s3_server: a real S3 server, one for the whole run
 fixtures/browser.py   open_page: a page in a Chromium context of its own, one for each person of a test
 fixtures/tls.py       certificate: for a server that speaks TLS on 127.0.0.1
 fixtures/services.py  require(program, reason): its path, or the test is skipped, or fails where all is required
@@ -13,6 +14,7 @@ pytest_plugins = (
     "tests.fixtures.logs",
     "tests.fixtures.loop",
     "tests.fixtures.server",
+    "tests.fixtures.s3",
     "tests.fixtures.browser",
     "tests.fixtures.tls",
 )

@@ -1,24 +1,28 @@
 """Where uploaded files live: an interface of a few methods, and a folder behind it. Worker threads only.
 
-What is put under a name never changes; names are random (`uploads.new_name`), so nothing here needs a lock.
+What is put under a name never changes; names are random (`file_names.new_name`), so nothing here needs a lock.
+`bucket.py` is the same on S3-compatible storage, `blob_places.py` picks one.
 """
 
 import contextlib
-import fcntl
-import hashlib
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class BlobType(NamedTuple):
+    """How the storage has to serve a file where it serves it itself."""
+
+    mime: str
+    disposition: str
 
 
 class Blobs(Protocol):
-    """Finished files by name."""
+    """Finished files by name. Every method raises Busy where the storage does not answer."""
 
-    def put(self, name: str, source: Path) -> None:
-        """Moves a local file of the incoming folder here; durable when it returns."""
+    def put(self, name: str, source: Path, kind: BlobType) -> None:
+        """Moves a local file of the incoming folder here; durable, and whole, when it returns."""
 
     def read(self, name: str, start: int, length: int) -> bytes:
         """The bytes from `start`, fewer at the end of the file. Raises: FileNotFoundError."""
@@ -32,16 +36,25 @@ class Blobs(Protocol):
     def older_names(self, before_ms: int) -> Iterator[str]:
         """Names of the files put before then."""
 
+    def address(self, name: str, valid_s: int) -> str | None:
+        """Where anybody can fetch the file for so long; None where only we can read it."""
+
+    def path_below_root(self, name: str) -> str | None:
+        """Where a web server on this machine finds the file; None where it is not in a folder."""
+
 
 class Folder:
-    """Files in `root`, spread over 256 sub-folders by the first two letters of their names."""
+    """Files in `root`, spread over 256 sub-folders by the first two letters of their names.
+
+    Files that lie in `root` itself, as in a folder that was filled by hand or by another program, are found too.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def put(self, name: str, source: Path) -> None:
+    def put(self, name: str, source: Path, kind: BlobType) -> None:
         """`source` must lie on the same file system."""
-        target = self._path(name)
+        target = self._new_path(name)
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             _sync(self._root)
@@ -64,103 +77,40 @@ class Folder:
         self._path(name).unlink(missing_ok=True)
 
     def older_names(self, before_ms: int) -> Iterator[str]:
-        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
-            with os.scandir(folder) as entries:
+        for folder in (self._root, *sorted(self._root.glob("[0-9a-f][0-9a-f]"))):
+            with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
                 for entry in entries:
                     with contextlib.suppress(FileNotFoundError):  # removed while we look
-                        if entry.is_file() and entry.stat().st_mtime_ns // 1_000_000 < before_ms:
+                        is_file = may_be_ours(entry.name) and entry.is_file()
+                        if is_file and entry.stat().st_mtime_ns // 1_000_000 < before_ms:
                             yield entry.name
 
+    def address(self, name: str, valid_s: int) -> str | None:
+        return None
+
+    def path_below_root(self, name: str) -> str | None:
+        return self._path(name).relative_to(self._root).as_posix()
+
     def _path(self, name: str) -> Path:
-        if not name.isascii() or not name.isalnum():
+        """Where the file lies, or would."""
+        spread = self._new_path(name)
+        flat = self._root / name
+        return flat if not spread.exists() and flat.is_file() else spread
+
+    def _new_path(self, name: str) -> Path:
+        if not is_path_safe(name):
             raise FileNotFoundError(name)
         return self._root / name[:2] / name
 
 
-class IncomingFile:
-    """A file that is still arriving; its SHA-256 runs along. One thread at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size_bytes = 0
-        self._digest = hashlib.sha256()
-        self._file = path.open("xb", buffering=0)
-
-    @property
-    def sha256(self) -> str:
-        """Of what has been written so far, in hex."""
-        return self._digest.hexdigest()
-
-    def write(self, data: bytes) -> None:
-        """Raises: OSError when the disk is full."""
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-        self._digest.update(data)
-        self.size_bytes += len(data)
-
-    def close(self) -> None:
-        """No more is coming. Idempotent."""
-        self._file.close()
-
-    def discard(self) -> None:
-        """Closes and removes it. Idempotent."""
-        self.close()
-        self.path.unlink(missing_ok=True)
+def may_be_ours(name: str) -> bool:
+    """True for names as we give them; what else lies in the storage is not ours to judge, or to remove."""
+    return len(name) == 64 and all(letter in "0123456789abcdef" for letter in name)
 
 
-class IncomingFolder:
-    """Temporary files of this process, in a sub-folder of its own that a lock marks as in use.
-
-    Several processes may share the root. A killed one leaves its sub-folder behind, unlocked: the next to
-    start removes it.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._parent = root / ".incoming"
-        self._parent.mkdir(parents=True, exist_ok=True)
-        starting = _locked(self._parent, wait=True)  # else another that starts could take our folder before we lock it
-        self._remove_left_behind()
-        self._folder = self._parent / secrets.token_hex(8)
-        self._folder.mkdir()
-        self._lock = _locked(self._folder)
-        _unlock(starting)
-
-    def new_path(self) -> Path:
-        """A path that nobody else has, where nothing is yet."""
-        return self._folder / secrets.token_hex(16)
-
-    def close(self) -> None:
-        """Removes everything in it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        _unlock(self._lock)
-        self._lock = None
-
-    def _remove_left_behind(self) -> None:
-        for folder in self._parent.iterdir():
-            try:
-                lock = _locked(folder)
-            except FileNotFoundError:
-                continue  # another process was faster
-            if lock is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-                _unlock(lock)
-
-
-def _locked(folder: Path, *, wait: bool = False) -> int | None:
-    """A descriptor that holds the folder's lock until it is closed or its process dies; None while another holds it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _unlock(descriptor: int | None) -> None:
-    if descriptor is not None:
-        os.close(descriptor)
+def is_path_safe(name: str) -> bool:
+    """False for what could lead out of a storage, or to nothing."""
+    return name.isascii() and name.isalnum() and 2 < len(name) <= 128
 
 
 def _sync(path: Path) -> None:

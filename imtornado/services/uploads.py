@@ -1,192 +1,147 @@
-"""Uploaded files: who may send how much, stored once per content, seen by whom, and removed when nobody needs them.
+"""Uploaded files: stored once per content, and seen by whom.
 
-Worker threads only. The bytes arrive in an `Arrival`; what is kept of them is what a
-worker process made of it (`imtornado.images`), never the bytes themselves.
+Worker threads only. The bytes arrive in an `arrivals.Arrival`; of a picture only what a worker process made of it
+is kept (`imtornado.attachments`), never the bytes themselves.
 """
 
-import logging
-import secrets
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+import hashlib
 from pathlib import Path
 
 import msgspec
 
 from imtornado.clock import Clock
 from imtornado.config import Config
-from imtornado.errors import BadParameter, Busy, NotFound, QuotaExceeded, TooLarge, TooManyRequests
-from imtornado.records import Picture, Upload
-from imtornado.services.blobs import Blobs, Folder, IncomingFile, IncomingFolder
+from imtornado.errors import Busy, NotFound
+from imtornado.kinds import PLAIN
+from imtornado.records import Content, Upload
+from imtornado.services.blobs import Blobs, BlobType
+from imtornado.services.file_names import disposition, is_name, neutral_name, new_name, safe_name
 from storage.store import Store
 
-log = logging.getLogger(__name__)
-
-DAY_MS = 86_400_000
-ARRIVALS_PER_USER = 6  # as many connections as a browser opens
-BATCH = 500
 THUMB_MIME = "image/webp"
-SUFFIXES = {"image/jpeg": "jpg", "image/webp": "webp"}
+PRESIGNED_S = 300
+
+
+class Original(msgspec.Struct, frozen=True):
+    """What was sent: its bytes by their hash, what its sender calls it, and the form that he wants (attachments)."""
+
+    sha256: str
+    size_bytes: int
+    file_name: str = ""
+    form: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the result of these bytes in this form is found by."""
+        return hashlib.sha256(f"{self.form} {self.sha256}".encode()).hexdigest() if self.form else self.sha256
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """An upload, and how large the file is that is kept of it."""
+    """An upload, how large the file is that is kept of it, and what it is called."""
 
     upload: Upload
-    size_bytes: int
-
-    @property
-    def file_name(self) -> str:
-        return file_name(self.upload.name, self.upload.mime)
-
-
-class Served(msgspec.Struct, frozen=True):
-    """A file as it is given out: `file_name` is ours, never a client's."""
-
-    name: str
-    mime: str
     size_bytes: int
     file_name: str
 
 
-class Arrival:
-    """A file on its way in. One thread at a time; `end` must follow, whatever happens."""
+class Served(msgspec.Struct, frozen=True):
+    """A file as it is given out."""
 
-    def __init__(
-        self, user_id: int, reserved_bytes: int, folder: IncomingFolder, on_end: "Callable[[Arrival], None]"
-    ) -> None:
-        self.user_id = user_id
-        self.reserved_bytes = reserved_bytes
-        self.picture_path = folder.new_path()
-        self.thumb_path = folder.new_path()
-        self._file = IncomingFile(folder.new_path())
-        self._on_end = on_end
+    name: str
+    mime: str
+    size_bytes: int
+    disposition: str
 
-    @property
-    def path(self) -> Path:
-        return self._file.path
 
-    @property
-    def sha256(self) -> str:
-        return self._file.sha256
+class Elsewhere(msgspec.Struct, frozen=True):
+    """One of both: where nginx finds the file, or where anybody does for `PRESIGNED_S` seconds."""
 
-    @property
-    def size_bytes(self) -> int:
-        return self._file.size_bytes
-
-    def write(self, data: bytes) -> None:
-        """Raises: TooLarge, past what was announced; Busy, where the disk is full."""
-        if self.size_bytes + len(data) > self.reserved_bytes:
-            raise TooLarge("The file is larger than announced, or than this server takes.", field="file")
-        try:
-            self._file.write(data)
-        except OSError as error:
-            log.exception("an upload cannot be written")
-            raise Busy("The file could not be stored. Try again later.", retry_after_ms=60_000) from error
-
-    def finish(self) -> None:
-        """All bytes are here. Raises: BadParameter for none."""
-        self._file.close()
-        if self.size_bytes == 0:
-            raise BadParameter("The file is empty.", field="file")
-
-    def end(self) -> None:
-        """Frees its room in the quota, removes what has arrived and what was made of it. Idempotent."""
-        self._file.discard()
-        self.picture_path.unlink(missing_ok=True)
-        self.thumb_path.unlink(missing_ok=True)
-        self._on_end(self)
+    accel: str = ""
+    address: str = ""
 
 
 class Uploads:
     """The rules of uploads. Any worker thread."""
 
-    def __init__(self, store: Store, config: Config, clock: Clock) -> None:
+    def __init__(self, store: Store, config: Config, clock: Clock, blobs: Blobs) -> None:
         self._uploads = store.uploads
-        self._settings = config.uploads
+        self._accel = config.uploads.accel
+        self._presigned = config.uploads.presigned
+        self._instant = config.uploads.instant
         self._clock = clock
-        self._root = Path(config.uploads.folder).resolve()
-        self._blobs: Blobs = Folder(self._root)
-        self._incoming: IncomingFolder | None = None
-        self._arrivals: dict[int, list[Arrival]] = {}  # {user_id: those under way}, so that quotas hold for them too
-        self._lock = threading.Lock()
-
-    def open(self) -> None:
-        """Removes what a killed process left half-received. Called at start; the first upload does it too."""
-        with self._lock:
-            self._arriving_folder()
-
-    def begin(self, user_id: int, announced_bytes: int) -> Arrival:
-        """Room for a file of at most so many bytes.
-
-        Raises: TooLarge; QuotaExceeded (`uploads.user_bytes` in 24 hours); TooManyRequests (too many at once).
-        """
-        if announced_bytes > self._settings.max_bytes:
-            raise TooLarge(
-                "The file is too large: at most {megabytes} MB are taken.",
-                field="file",
-                megabytes=f"{self._settings.max_bytes / 1_048_576:.3g}",
-            )
-        used_bytes = self._uploads.used_bytes(user_id, self._clock.now_ms() - DAY_MS)
-        with self._lock:
-            others = self._arrivals.get(user_id, [])
-            if len(others) >= ARRIVALS_PER_USER:
-                raise TooManyRequests("Too many uploads at once. Wait until one has ended.", retry_after_ms=2000)
-            used_bytes += sum(other.reserved_bytes for other in others)
-            if used_bytes + announced_bytes > self._settings.user_bytes:
-                raise QuotaExceeded("You have uploaded as much as one day allows. Try again later.", field="file")
-            arrival = Arrival(user_id, announced_bytes, self._arriving_folder(), self._ended)
-            self._arrivals.setdefault(user_id, []).append(arrival)
-            return arrival
+        self._blobs = blobs
 
     def probe(self, user_id: int, sha256: str, size_bytes: int) -> Stored | None:
         """The stored file of exactly these bytes, now also this user's; None when unknown, or not `uploads.instant`."""
-        return self.known(user_id, sha256, size_bytes) if self._settings.instant else None
+        if self._instant == "no":
+            return None
+        upload = self._uploads.claim_known(sha256, size_bytes, user_id, own=self._instant == "own")
+        return None if upload is None else self._stored(upload, self._uploads.file_name(upload.name, user_id))
 
-    def known(self, user_id: int, sha256: str, size_bytes: int) -> Stored | None:
+    def known(self, user_id: int, original: Original) -> Stored | None:
         """As `probe`, for somebody who has shown the bytes."""
-        upload = self._uploads.claim_known(sha256, size_bytes, user_id)
-        return None if upload is None else self._stored(upload)
+        name = safe_name(original.file_name)
+        upload = self._uploads.claim_known(original.key, original.size_bytes, user_id, name)
+        return None if upload is None else self._stored(upload, name)
 
-    def keep(self, arrival: Arrival, picture: Picture) -> Stored:
-        """Stores what was made of an arrival, or finds that others were faster with the same bytes."""
-        lost = self._lost(arrival.sha256)
+    def keep(self, user_id: int, original: Original, content: Content, result: Path, thumb: Path) -> Stored:
+        """Stores what was made of an upload, or finds that others were faster, or that it is there already."""
+        lost = self._lost(original.key, content.result_sha256)
         upload = Upload(
-            sha256=arrival.sha256,
+            sha256=original.key,
             name=lost.name if lost else new_name(),
-            mime=picture.mime,
-            size_bytes=arrival.size_bytes,
-            width=picture.width,
-            height=picture.height,
-            thumb=lost.thumb if lost else new_name(),
-            placeholder=picture.placeholder,
-            owner_id=arrival.user_id,
+            mime=content.mime,
+            size_bytes=original.size_bytes,
+            width=content.width,
+            height=content.height,
+            thumb=(lost.thumb if lost else new_name()) if content.has_thumb else "",
+            placeholder=content.placeholder,
+            owner_id=user_id,
             created_at_ms=self._clock.now_ms(),
+            duration_ms=content.duration_ms,
+            result_sha256=content.result_sha256,
         )
+        name = safe_name(original.file_name)
         # Files before the row: a row without files would answer every later upload of these bytes with a dead link.
-        # Files without a row, left by a crash in between, are found by `sweep`.
+        # Files without a row, left by a crash in between, are found by `CleanUp.sweep`.
         try:
-            self._blobs.put(upload.name, arrival.picture_path)
-            self._blobs.put(upload.thumb, arrival.thumb_path)
-            claimed = self._uploads.claim(upload)
+            self._blobs.put(upload.name, result, blob_type(upload.name, upload.mime))
+            if upload.thumb:
+                self._blobs.put(upload.thumb, thumb, blob_type(upload.thumb, THUMB_MIME))
+            claimed = self._uploads.claim(upload, name)
         except BaseException:
-            self._remove(upload)
+            remove(self._blobs, upload)
             raise
         if claimed.name != upload.name:
-            self._remove(upload)
-        stored = self._stored(claimed)
-        if stored is None:  # removed by `collect` at this very moment
+            remove(self._blobs, upload)
+        stored = self._stored(claimed, name)
+        if stored is None:  # removed by `CleanUp.collect` at this very moment
             raise Busy("The file could not be stored. Try again later.", retry_after_ms=1000)
         return stored
 
-    def view(self, user_id: int, name: str) -> Served:
-        """Raises: NotFound: unknown, another's, guessed and removed look alike."""
+    def view(self, user_id: int, name: str, *, small: bool = False) -> Served:
+        """`small`: its thumbnail, where it has one.
+
+        Raises: NotFound: unknown, another's, guessed and removed look alike.
+        """
         upload = self._uploads.visible(name, user_id) if is_name(name) else None
+        if upload is not None and small:
+            name = upload.thumb or name
         size_bytes = None if upload is None else self._blobs.size_bytes(name)
         if upload is None or size_bytes is None:
             raise NotFound("There is no such file.")
-        mime = upload.mime if name == upload.name else THUMB_MIME
-        return Served(name, mime, size_bytes, file_name(name, mime))
+        if name != upload.name:
+            return Served(name, THUMB_MIME, size_bytes, blob_type(name, THUMB_MIME).disposition)
+        told = "" if upload.mime.startswith("image/") else self._uploads.file_name(name, user_id)
+        return Served(name, upload.mime, size_bytes, _disposition(upload.mime, shown_name(upload, told)))
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        """Who gives out the file instead of us, as the settings say."""
+        if self._accel and (path := self._blobs.path_below_root(name)) is not None:
+            return Elsewhere(accel=self._accel + path)
+        if self._presigned and (address := self._blobs.address(name, PRESIGNED_S)) is not None:
+            return Elsewhere(address=address)
+        return None
 
     def read(self, name: str, start: int, length: int) -> bytes:
         """Raises: NotFound when it has been removed meanwhile."""
@@ -195,88 +150,42 @@ class Uploads:
         except FileNotFoundError as error:
             raise NotFound("There is no such file.") from error
 
-    def collect(self, older_than_ms: int = DAY_MS) -> int:
-        """Removes what nothing uses and nobody has claimed for so long; the number of uploads removed."""
-        before_ms = self._clock.now_ms() - older_than_ms
-        count = 0
-        while unused := self._uploads.unused(before_ms, BATCH):
-            # The row goes first, in a transaction that looks again: who claims the same bytes now makes a new copy.
-            gone = [upload for upload in unused if self._uploads.forget(upload.name, before_ms)]
-            for upload in gone:
-                self._remove(upload)
-            count += len(gone)
-            if not gone:
-                break
-        return count
-
-    def sweep(self, older_than_ms: int = DAY_MS) -> int:
-        """Removes files that no row knows, left by a crash; their number. Reads the whole folder."""
-        count = 0
-        for names in _batches(self._blobs.older_names(self._clock.now_ms() - older_than_ms)):
-            known = self._uploads.known(names)
-            for name in names:
-                if name not in known:
-                    self._blobs.remove(name)
-                    count += 1
-        return count
-
-    def close(self) -> None:
-        """Removes what is still arriving."""
-        with self._lock:
-            if self._incoming is not None:
-                self._incoming.close()
-                self._incoming = None
-
-    def _arriving_folder(self) -> IncomingFolder:
-        if self._incoming is None:
-            self._incoming = IncomingFolder(self._root)
-        return self._incoming
-
-    def _ended(self, arrival: Arrival) -> None:
-        with self._lock:
-            under_way = self._arrivals.get(arrival.user_id, [])
-            if arrival in under_way:
-                under_way.remove(arrival)
-            if not under_way:
-                self._arrivals.pop(arrival.user_id, None)
-
-    def _stored(self, upload: Upload) -> Stored | None:
+    def _stored(self, upload: Upload, told_name: str) -> Stored | None:
         """None where a file of it is missing."""
         size_bytes = self._blobs.size_bytes(upload.name)
-        if size_bytes is None or self._blobs.size_bytes(upload.thumb) is None:
+        if size_bytes is None or (upload.thumb and self._blobs.size_bytes(upload.thumb) is None):
             return None
-        return Stored(upload, size_bytes)
+        return Stored(upload, size_bytes, shown_name(upload, told_name))
 
-    def _lost(self, sha256: str) -> Upload | None:
+    def _lost(self, key: str, result_sha256: str) -> Upload | None:
         """A row whose files are gone, say after a restore of the database alone: it gets them back."""
-        upload = self._uploads.by_sha256(sha256)
-        if upload is None or self._stored(upload) is not None:
+
+        def found() -> Upload | None:
+            return self._uploads.by_sha256(key) or self._uploads.by_result(result_sha256)
+
+        upload = found()
+        if upload is None or self._stored(upload, "") is not None:
             return None
-        # Where `collect` takes them away, the row went before: its names must not be used again.
-        return upload if self._uploads.by_sha256(sha256) == upload else None
-
-    def _remove(self, upload: Upload) -> None:
-        self._blobs.remove(upload.name)
-        if upload.thumb:
-            self._blobs.remove(upload.thumb)
+        # Where `CleanUp` takes them away, the row went before: its names must not be used again.
+        return upload if found() == upload else None
 
 
-def new_name() -> str:
-    """256 random bits in hex: no two databases compare it differently."""
-    return secrets.token_hex(32)
+def shown_name(upload: Upload, told: str) -> str:
+    """Pictures are made by us and lose their names, which tell of camera and time; all else keeps its own."""
+    return (not upload.mime.startswith("image/") and safe_name(told)) or neutral_name(upload.name, upload.mime)
 
 
-def is_name(text: str) -> bool:
-    """True for what `new_name` may have given."""
-    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
+def blob_type(name: str, mime: str) -> BlobType:
+    """How a bucket has to serve it, which knows no users and their names."""
+    return BlobType(mime, _disposition(mime, neutral_name(name, mime)))
 
 
-def file_name(name: str, mime: str) -> str:
-    """What a browser calls the file when it is saved: "3f9c01d2a7be.jpg"."""
-    return f"{name[:12]}.{SUFFIXES.get(mime, 'bin')}"
+def remove(blobs: Blobs, upload: Upload) -> None:
+    """Removes the file and its thumbnail."""
+    blobs.remove(upload.name)
+    if upload.thumb:
+        blobs.remove(upload.thumb)
 
 
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
-    iterator = iter(names)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch
+def _disposition(mime: str, file_name: str) -> str:
+    return disposition("attachment" if mime == PLAIN else "inline", file_name)

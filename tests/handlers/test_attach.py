@@ -42,7 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def house(folder: Path) -> Iterator[House]:
-    with open_house(folder, "contacts.confirm=no", f"uploads.max_bytes={MAX_BYTES}") as opened:
+    with open_house(
+        folder,
+        "contacts.confirm=no",
+        *(f"uploads.max_{kind}bytes={MAX_BYTES}" for kind in ("", "voice_", "video_", "file_")),
+    ) as opened:
         yield opened
 
 
@@ -172,7 +176,8 @@ def test_a_client_that_goes_away_leaves_no_file(ann: Person, folder: Path, endin
     [
         (form(b"<svg xmlns='http://www.w3.org/2000/svg'/>", file_name="a.png"), 41501),
         (form(b"<!DOCTYPE html><script>alert(1)</script>", file_name="a.jpg"), 41501),
-        (form(b"%PDF-1.7\n1 0 obj", file_name="a.gif"), 41501),
+        (form(b"\xef\xbb\xbf\n <?xml version='1.0'?><svg/>", file_name="a.bin"), 41501),
+        (form("<svg/>".encode("utf-16"), file_name="a.txt"), 41501),
         (form(PHOTO[:3000]), 41501),
         (form(pictures.png_head(50_000, 50_000)), 41301),
         (form(pictures.jpeg_head(50_000, 50_000)), 41301),
@@ -184,7 +189,20 @@ def test_a_client_that_goes_away_leaves_no_file(ann: Person, folder: Path, endin
         (form(PHOTO, fields=(("filetype", "x" * 100_000),)), 40002),
     ],
     ids=[
-        *("svg", "html", "pdf", "truncated", "png bomb", "jpeg bomb", "empty", "no file", "two files", "cut", "junk"),
+        *(
+            "svg",
+            "html",
+            "svg after blanks",
+            "svg in utf-16",
+            "truncated",
+            "png bomb",
+            "jpeg bomb",
+            "empty",
+            "no file",
+            "two files",
+            "cut",
+            "junk",
+        ),
         "long field",
     ],
 )

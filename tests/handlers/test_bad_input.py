@@ -27,7 +27,7 @@ NAMES = (
     *("old", "new", "token", "invite", "device", "avatar", "icon", "sex", "memo", "cate", "policy", "announcement"),
     *("role", "seconds", "hours", "link", "approve", "q", "kind", "cmd", "seq", "media", "content", "cid", "url"),
     *("pic", "amount", "reply", "mention", "file", "before", "after", "since", "limit", "sha256", "size", "urls"),
-    *("remark", "emoji", "ver", "pinned", "muted", "text", "until", "on", "seqs"),
+    *("remark", "emoji", "ver", "pinned", "muted", "text", "until", "on", "seqs", "small", "u", "e", "s"),
 )
 WRONG: tuple[object, ...] = (
     *("", " ", "x", "\0", "\u202e", "x" * 5000, "' OR 1=1 --", "../../etc/passwd", "\U0001f389" * 300),
@@ -93,7 +93,8 @@ def test_nothing_at_all_and_nonsense_change_nothing(house: House, folder: Path, 
     before = everything(folder)
     for body in (b"", b"{}", b"[]", b"null", b"\xff", b"{", b'"x"', b"7", b"{}" * 2, b'{"dstid":"\\ud800"}'):
         assert told(exchange(house.port, "POST", path, body, bearer), f"{path} {body!r}") != 0
-    for wrong in ("\0", [], {}, 1.5, -1, 10**30, [{"x": []}]):
+    few: tuple[object, ...] = ("\0", [], {}, 1.5, -1, 10**30, [{"x": []}])
+    for wrong in few:
         fields = json.dumps(dict.fromkeys(NAMES, wrong)).encode()
         assert told(exchange(house.port, "POST", path, fields, bearer), f"{path} {wrong!r}") != 0
     unknown = dict.fromkeys(("id", "dstid", "memberid", "seq"), MAX_ID) | {"kind": 11, "cmd": 11}
@@ -104,6 +105,6 @@ def test_nothing_at_all_and_nonsense_change_nothing(house: House, folder: Path, 
 def test_the_names_are_those_that_the_routes_read() -> None:
     """A parameter that a new route reads belongs into NAMES."""
     sources = "\n".join(file.read_text(encoding="utf-8") for file in Path(routes.__file__).parent.glob("*.py"))
-    read = set(re.findall(r'params\.(?:text|integer|integers|flag|choice|has)\(\s*"(\w+)"', sources))
+    read = set(re.findall(r'params\.(?:text|texts|integer|integers|flag|choice|has)\(\s*"(\w+)"', sources))
     assert len(read) > 30
     assert read - set(NAMES) == set()

@@ -16,13 +16,21 @@ from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.config import Uploads as Settings
 from imtornado.errors import BadParameter, Busy, NotFound, QuotaExceeded, TooLarge, TooManyRequests
-from imtornado.records import Picture
-from imtornado.services.blobs import Folder, IncomingFile, IncomingFolder
-from imtornado.services.uploads import Arrival, Stored, Uploads, is_name, new_name
+from imtornado.records import Content
+from imtornado.services.arrivals import Arrival, Arrivals
+from imtornado.services.blobs import Folder
+from imtornado.services.clean_up import CleanUp
+from imtornado.services.file_names import is_name
+from imtornado.services.incoming import IncomingFile, IncomingFolder
+from imtornado.services.uploads import Original, Stored, Uploads
 from storage.backends import open_store
 from storage.store import NewUser, Store
 
-PICTURE = Picture("image/jpeg", 40, 30, "data:image/webp;base64,AA==")
+
+def picture(data: bytes) -> Content:
+    """What a worker process tells of the picture `data` that it made."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Content("image/jpeg", sha256, 40, 30, "data:image/webp;base64,AA==", has_thumb=True)
 
 
 class House:
@@ -33,7 +41,10 @@ class House:
         self.folder = folder
         self.clock = clock
         config = msgspec.structs.replace(Config(), uploads=Settings(folder=str(folder), **settings))  # type: ignore[arg-type]
-        self.uploads = Uploads(store, config, clock)
+        blobs = Folder(folder)
+        self.arrivals = Arrivals(store, config, clock)
+        self.uploads = Uploads(store, config, clock, blobs)
+        self.clean_up = CleanUp(store, clock, blobs)
         self._people = 0
 
     def user(self) -> int:
@@ -41,7 +52,7 @@ class House:
         return self.store.users.create(NewUser(f"139{self._people:08d}", "not a hash", "somebody")).user_id
 
     def arrived(self, user_id: int, data: bytes) -> Arrival:
-        arrival = self.uploads.begin(user_id, len(data))
+        arrival = self.arrivals.begin(user_id, len(data))
         arrival.write(data)
         arrival.finish()
         return arrival
@@ -50,14 +61,16 @@ class House:
         """What the handler does, with a stand-in for the re-encoded picture."""
         arrival = self.arrived(user_id, data)
         try:
-            known = self.uploads.known(user_id, arrival.sha256, arrival.size_bytes)
-            if known is not None:
-                return known
-            arrival.picture_path.write_bytes(b"picture of " + data)
-            arrival.thumb_path.write_bytes(b"thumb of " + data)
-            return self.uploads.keep(arrival, PICTURE)
+            return self.uploads.known(user_id, original(arrival)) or self.kept(arrival, b"picture of " + data)
         finally:
             arrival.end()
+
+    def kept(self, arrival: Arrival, made: bytes) -> Stored:
+        """What becomes of an arrival of which `made` was made."""
+        arrival.result_path.write_bytes(made)
+        arrival.thumb_path.write_bytes(b"thumb of " + made)
+        paths = arrival.result_path, arrival.thumb_path
+        return self.uploads.keep(arrival.user_id, original(arrival), picture(made), *paths)
 
     def files(self) -> list[str]:
         """Names of the finished files."""
@@ -65,6 +78,10 @@ class House:
 
     def arriving(self) -> list[Path]:
         return [file for file in (self.folder / ".incoming").rglob("*") if file.is_file()]
+
+
+def original(arrival: Arrival) -> Original:
+    return Original(arrival.sha256, arrival.size_bytes)
 
 
 @pytest.fixture
@@ -79,7 +96,7 @@ def build(tmp_path: Path) -> Iterator[Callable[..., House]]:
 
     yield built
     for house in houses:
-        house.uploads.close()
+        house.arrivals.close()
     store.close()
 
 
@@ -97,11 +114,12 @@ def test_a_file_is_kept_and_seen_by_who_sent_it(house: House) -> None:
     assert is_name(upload.name)
     assert is_name(upload.thumb)
     served = house.uploads.view(user_id, upload.name)
-    assert (served.mime, served.size_bytes, served.file_name) == ("image/jpeg", 14, f"{upload.name[:12]}.jpg")
+    assert (served.mime, served.size_bytes) == ("image/jpeg", 14)
+    assert served.disposition == f'inline; filename="{upload.name[:12]}.jpg"'
     assert house.uploads.read(upload.name, 0, 100) == b"picture of cat"
     assert house.uploads.read(upload.name, 8, 2) == b"of"
     assert house.uploads.view(user_id, upload.thumb).mime == "image/webp"
-    assert house.uploads.read(upload.thumb, 0, 100) == b"thumb of cat"
+    assert house.uploads.read(upload.thumb, 0, 100) == b"thumb of picture of cat"
     assert not house.arriving()
 
 
@@ -127,11 +145,8 @@ def test_the_same_bytes_are_stored_once(house: House) -> None:
 def test_ten_at_once_leave_one_copy_and_get_ten_right_answers(house: House) -> None:
     users = [house.user() for _ in range(10)]
     arrivals = [house.arrived(user_id, b"cat") for user_id in users]
-    for arrival in arrivals:
-        arrival.picture_path.write_bytes(b"picture")
-        arrival.thumb_path.write_bytes(b"thumb")
     with ThreadPoolExecutor(10) as threads:
-        results = list(threads.map(lambda arrival: house.uploads.keep(arrival, PICTURE), arrivals))
+        results = list(threads.map(lambda arrival: house.kept(arrival, b"picture"), arrivals))
     for arrival in arrivals:
         arrival.end()
     assert len({result.upload.name for result in results}) == 1
@@ -153,7 +168,7 @@ def test_a_probe_claims_what_is_known(house: House) -> None:
 
 
 def test_no_probe_where_instant_upload_is_off(build: Callable[..., House]) -> None:
-    house = build(instant=False)
+    house = build(instant="no")
     user_id = house.user()
     house.upload(user_id, b"cat")
     assert house.uploads.probe(user_id, hashlib.sha256(b"cat").hexdigest(), 3) is None
@@ -176,45 +191,45 @@ def test_a_user_has_so_many_bytes_a_day(build: Callable[..., House]) -> None:
     greedy, other = house.user(), house.user()
     house.upload(greedy, b"x" * 60)
     with pytest.raises(QuotaExceeded):
-        house.uploads.begin(greedy, 41)
+        house.arrivals.begin(greedy, 41)
     house.upload(greedy, b"y" * 40)
     with pytest.raises(QuotaExceeded):
-        house.uploads.begin(greedy, 1)
-    house.uploads.begin(other, 100).end()
+        house.arrivals.begin(greedy, 1)
+    house.arrivals.begin(other, 100).end()
 
 
 def test_what_is_under_way_counts_too(build: Callable[..., House]) -> None:
     house = build(user_bytes=100)
     user_id = house.user()
-    first = house.uploads.begin(user_id, 60)
+    first = house.arrivals.begin(user_id, 60)
     with pytest.raises(QuotaExceeded):
-        house.uploads.begin(user_id, 60)
+        house.arrivals.begin(user_id, 60)
     first.end()
     first.end()
-    house.uploads.begin(user_id, 60).end()
+    house.arrivals.begin(user_id, 60).end()
 
 
 def test_few_at_once(house: House) -> None:
     user_id = house.user()
-    arrivals = [house.uploads.begin(user_id, 10) for _ in range(6)]
+    arrivals = [house.arrivals.begin(user_id, 10) for _ in range(6)]
     with pytest.raises(TooManyRequests):
-        house.uploads.begin(user_id, 10)
+        house.arrivals.begin(user_id, 10)
     for arrival in arrivals:
         arrival.end()
-    house.uploads.begin(user_id, 10).end()
+    house.arrivals.begin(user_id, 10).end()
 
 
 def test_too_much_too_little_and_more_than_announced(build: Callable[..., House]) -> None:
-    house = build(max_bytes=1000)
+    house = build(max_bytes=1000, max_voice_bytes=1000, max_video_bytes=1000, max_file_bytes=1000)
     user_id = house.user()
     with pytest.raises(TooLarge):
-        house.uploads.begin(user_id, 1001)
-    arrival = house.uploads.begin(user_id, 10)
+        house.arrivals.begin(user_id, 1001)
+    arrival = house.arrivals.begin(user_id, 10)
     arrival.write(b"x" * 10)
     with pytest.raises(TooLarge):
         arrival.write(b"x")
     arrival.end()
-    empty = house.uploads.begin(user_id, 10)
+    empty = house.arrivals.begin(user_id, 10)
     with pytest.raises(BadParameter):
         empty.finish()
     empty.end()
@@ -225,9 +240,9 @@ def test_clean_up_takes_what_nothing_uses_and_nobody_claimed_lately(house: House
     user_id = house.user()
     used, unused = house.upload(user_id, b"cat").upload, house.upload(user_id, b"dog").upload
     house.store.users.update(user_id, {"avatar": f"/resource/{used.name}"})
-    assert house.uploads.collect(60_000) == 0
+    assert house.clean_up.collect(60_000) == 0
     house.clock.at_least(house.clock.now_ms() + 10)
-    assert house.uploads.collect(0) == 1
+    assert house.clean_up.collect(0) == 1
     assert house.files() == sorted((used.name, used.thumb))
     assert house.store.uploads.by_sha256(unused.sha256) is None
     assert house.uploads.view(user_id, used.name)
@@ -258,8 +273,8 @@ def test_a_claim_between_looking_and_removing_saves_the_file(house: House, monke
         house.clock.at_least(house.clock.now_ms() + 10)
         assert house.uploads.probe(other, upload.sha256, 3)
 
-    monkeypatch.setattr(house.uploads, "_uploads", ClaimInBetween(house.store.uploads, claim))
-    assert house.uploads.collect(0) == 0
+    monkeypatch.setattr(house.clean_up, "_uploads", ClaimInBetween(house.store.uploads, claim))
+    assert house.clean_up.collect(0) == 0
     assert house.uploads.view(other, upload.name)
     assert house.files() == sorted((upload.name, upload.thumb))
 
@@ -282,7 +297,7 @@ def test_clean_up_while_the_same_bytes_are_sent_leaves_rows_and_files_in_step(ho
         removed = 0
         while not ended.is_set():
             house.clock.at_least(house.clock.now_ms() + 1)
-            removed += house.uploads.collect(0)
+            removed += house.clean_up.collect(0)
         return removed
 
     with ThreadPoolExecutor(6) as threads:
@@ -302,45 +317,23 @@ def test_sweeping_takes_files_without_a_row_only(house: House) -> None:
     orphan = house.folder / "aa" / ("aa" * 32)
     orphan.parent.mkdir(exist_ok=True)
     orphan.write_bytes(b"left by a crash")
-    assert house.uploads.sweep(60_000) == 0
+    assert house.clean_up.sweep(60_000) == 0
     house.clock.at_least(house.clock.now_ms() + 50)
-    assert house.uploads.sweep(0) == 1
+    assert house.clean_up.sweep(0) == 1
     assert house.files() == sorted((kept.name, kept.thumb))
 
 
 def test_a_claim_that_fails_leaves_no_file(house: House) -> None:
     arrival = house.arrived(house.user(), b"cat")
-    arrival.picture_path.write_bytes(b"picture")
+    arrival.result_path.write_bytes(b"picture")
+    paths = arrival.result_path, arrival.thumb_path
     with pytest.raises(FileNotFoundError):  # the thumbnail is missing
-        house.uploads.keep(arrival, PICTURE)
+        house.uploads.keep(arrival.user_id, original(arrival), picture(b"picture"), *paths)
     arrival.end()
     assert not house.files()
 
 
-# The folder
-
-
-def test_names_that_are_none_lead_nowhere(tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "resource")
-    (tmp_path / "secret").write_bytes(b"secret")
-    for name in ("../secret", "..", ".", "", "/etc/passwd", "a/b", "a\0b"):
-        with pytest.raises(FileNotFoundError):
-            folder.read(name, 0, 10)
-        assert folder.size_bytes(name) is None
-
-
-def test_putting_spreads_and_removing_is_quiet(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    name = new_name()
-    (tmp_path / "source").write_bytes(b"12345")
-    folder.put(name, tmp_path / "source")
-    assert (tmp_path / name[:2] / name).read_bytes() == b"12345"
-    assert folder.size_bytes(name) == 5
-    assert list(folder.older_names(1 << 60)) == [name]
-    assert not list(folder.older_names(0))
-    folder.remove(name)
-    folder.remove(name)
-    assert folder.size_bytes(name) is None
+# The folder of what arrives
 
 
 def _arrive_and_wait(root: str, connection: Connection) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from imtornado.errors import Conflict
-from imtornado.records import Event, Kind, Upload
+from imtornado.records import Event, Kind, Upload, Usage
 from storage.store import Store
 from tests.fixtures.logs import ExpectLog
 from tests.storage.scene import Scene
@@ -131,16 +131,16 @@ def test_a_file_claimed_again_is_not_forgotten(scene: Scene) -> None:
     assert not scene.store.uploads.forget("file", now_ms)
 
 
-def test_used_bytes_are_those_claimed_since(scene: Scene) -> None:
+def test_usage_is_what_was_claimed_since(scene: Scene) -> None:
     ada, bea = scene.users(2)
     first = scene.upload(ada, "one")
     scene.later(5)
     since = scene.store.clock.now_ms()
     scene.upload(ada, "two")
-    used = scene.store.uploads.used_bytes
-    assert (used(ada, 0), used(ada, since), used(bea, 0)) == (2000, 1000, 0)
+    used = scene.store.uploads.usage
+    assert (used(ada, 0), used(ada, since), used(bea, 0)) == (Usage(2000, 2), Usage(1000, 1), Usage(0, 0))
     scene.store.uploads.claim_known(first.sha256, 1000, ada)
-    assert used(ada, since) == 2000
+    assert used(ada, since) == Usage(2000, 2)
 
 
 def test_known_names_are_own_and_thumbnails(scene: Scene) -> None:
