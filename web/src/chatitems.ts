@@ -46,6 +46,17 @@ export interface Perspective {
 
 const RUN_MS = 5 * 60_000
 
+/** What a row was shown as last: an unchanged message stays the same object, so that its bubble is not drawn anew. */
+const shownBefore = new WeakMap<Row, Shown>()
+
+function kept(row: Row, shown: Shown): Shown {
+  const before = shownBefore.get(row)
+  const same = before !== undefined && before.own === shown.own && before.state === shown.state
+  if (same && before.first === shown.first && before.last === shown.last) return before
+  shownBefore.set(row, shown)
+  return shown
+}
+
 function stored(message: Message, { myId, peerReadSeq }: Perspective): Shown {
   const own = message.userid === myId
   return {
@@ -100,6 +111,7 @@ function timeMs(time: string | number): number {
 /** Rows and unsent messages with day separators, the divider of new ones, and runs of one sender joined. */
 export function chatItems(rows: readonly Row[], outgoing: readonly Outgoing[], view: Perspective): Item[] {
   const items: Item[] = []
+  const messages: { item: Extract<Item, { type: 'message' }>; row: Row }[] = []
   let day = 0
   let before: Shown | null = null
   let divided = view.newAfterSeq === null
@@ -117,7 +129,7 @@ export function chatItems(rows: readonly Row[], outgoing: readonly Outgoing[], v
     before = null
     items.push({ type: 'new', key: 'new' })
   }
-  const push = (shown: Shown): void => {
+  const push = (shown: Shown, row?: Row): void => {
     startOfDay(shown.time)
     if (shown.seq > 0) divide(shown.seq, shown.own)
     if (before && before.userid === shown.userid && timeMs(shown.time) - timeMs(before.time) < RUN_MS) {
@@ -126,7 +138,10 @@ export function chatItems(rows: readonly Row[], outgoing: readonly Outgoing[], v
     }
     before = shown
     // One key from writing to stored, so that the bubble stays the same element.
-    items.push({ type: 'message', key: shown.own && shown.cid ? `c ${shown.cid}` : `s ${shown.seq}`, shown })
+    const key = shown.own && shown.cid ? `c ${shown.cid}` : `s ${shown.seq}`
+    const item = { type: 'message' as const, key, shown }
+    items.push(item)
+    if (row) messages.push({ item, row })
   }
 
   for (const row of rows) {
@@ -140,9 +155,10 @@ export function chatItems(rows: readonly Row[], outgoing: readonly Outgoing[], v
       before = null
       items.push({ type: 'system', key: `s ${row.seq}`, seq: row.seq, message: row })
     } else {
-      push(stored(row, view))
+      push(stored(row, view), row)
     }
   }
   for (const entry of outgoing) push(unsent(entry))
+  for (const { item, row } of messages) item.shown = kept(row, item.shown)
   return items
 }

@@ -46,6 +46,11 @@ export class Timeline {
     if (this.bottomSeq < this.first) this.rows = this.rows.slice(this.indexOf(this.first))
   }
 
+  /** Lets go of the oldest rows, which can be fetched again. */
+  keepNewest(count: number): void {
+    if (this.rows.length > count && this.holeAfter() === null) this.rows = this.rows.slice(-count)
+  }
+
   /** The seq below the lowest hole, or null when nothing between bottom and top is missing. */
   holeAfter(): number | null {
     if (this.rows.length === 0 || this.topSeq - this.bottomSeq === this.rows.length - 1) return null
