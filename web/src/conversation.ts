@@ -93,6 +93,7 @@ export async function clearHistory(key: string): Promise<void> {
   store.timelines.get(key)?.beginAt(seq + 1)
   const conversation = store.conversations.get(key)
   if (conversation === undefined) return
+  conversation.first = Math.max(conversation.first, seq + 1)
   if ((conversation.last?.seq ?? 0) <= seq) conversation.last = null
   noteRead(key, seq)
 }

@@ -48,6 +48,7 @@ export async function openTimeline(key: string): Promise<void> {
   if (known?.loaded) return
   if (known === undefined) store.timelines.set(key, new Timeline())
   const timeline = store.timelines.get(key)!
+  timeline.deletedBefore = store.conversations.get(key)?.deleted ?? 0
   await read(key, timeline, {}, PAGE)
   timeline.loaded = true
   lookForHoles(key)
@@ -113,7 +114,9 @@ export async function catchUp(key: string): Promise<void> {
   const conversation = store.conversations.get(key)
   if (!timeline?.loaded || conversation === undefined) return
   const far = conversation.last_seq - timeline.endSeq > MOST_CAUGHT_UP
-  if (far || !(await readChanges(key, timeline, timeline.changes.ver ?? 0))) {
+  // What I deleted on another device meanwhile is only told as a number.
+  const fewer = (conversation.deleted ?? 0) !== timeline.deletedBefore + timeline.deletedSince.size
+  if (far || fewer || !(await readChanges(key, timeline, timeline.changes.ver ?? 0))) {
     // Whoever shows it opens it again, at its end.
     store.timelines.delete(key)
     return
@@ -169,6 +172,7 @@ export function noteDeleted(key: string, seqs: readonly number[]): void {
   const timeline = store.timelines.get(key)
   const last = store.conversations.get(key)?.last
   for (const seq of seqs) {
+    timeline?.deletedSince.add(seq)
     timeline?.replace({ seq, gone: 'deleted' })
     if (last?.seq === seq) store.conversations.get(key)!.last = { seq, gone: 'deleted' }
   }

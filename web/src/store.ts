@@ -111,10 +111,15 @@ function activity(conversation: Conversation): string {
   return last && 'createat' in last ? last.createat : ''
 }
 
+/** With nothing to see a conversation is only listed while it is pinned, and the notebook always. */
+function isListed({ kind, dstid, first, last_seq, pinned }: Conversation): boolean {
+  return first <= last_seq || Boolean(pinned) || (kind === 10 && dstid === myId())
+}
+
 /** What the list of chats shows, in its order: pinned ones, then the newest activity. */
 export const conversationList = computed(() =>
   [...store.conversations.values()]
-    .filter((conversation) => !conversation.left)
+    .filter((conversation) => !conversation.left && isListed(conversation))
     .sort((a, b) => {
       if (Boolean(a.pinned) !== Boolean(b.pinned)) return a.pinned ? -1 : 1
       return activity(b).localeCompare(activity(a))

@@ -8,6 +8,9 @@ export class Timeline {
   first = 0
   /** Which changes of the conversation the rows show. */
   readonly changes = new ChangeLog()
+  /** How many messages the conversation told as deleted for me when the rows were read, and which were since. */
+  deletedBefore = 0
+  readonly deletedSince = new Set<number>()
   loaded = false
   loadingOlder = false
 

@@ -177,6 +177,8 @@ export interface Conversation {
   ver: number
   pinned?: boolean
   muted?: boolean
+  /** How many messages of my window I deleted for myself. */
+  deleted?: number
   left?: boolean
   last?: Row | null
 }

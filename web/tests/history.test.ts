@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { catchUp, loadBackTo, noteChange, noteDeleted, openTimeline } from '../src/history'
-import { notePlaced, putConversation, resetStore, store } from '../src/store'
+import { conversationList, notePlaced, putConversation, resetStore, store } from '../src/store'
 import type { Change, Conversation, Message, Row } from '../src/wire'
 
 /** A server with one conversation, as far as the client asks: the history and its changes. */
@@ -170,4 +170,26 @@ test('messages that arrive while the time without a socket is caught up leave no
   await catchUp(KEY)
   expect(contents().length).toBe(460)
   expect(store.timelines.get(KEY)!.holeAfter()).toBe(null)
+})
+
+test('what was deleted on another device meanwhile is read anew; what was deleted here is not', async () => {
+  server.say(10)
+  putConversation(listed({ deleted: 2 }))
+  await openTimeline(KEY)
+  noteDeleted(KEY, [3])
+  noteDeleted(KEY, [3])
+  putConversation(listed({ deleted: 3 }))
+  await catchUp(KEY)
+  expect(store.timelines.has(KEY)).toBe(true)
+  putConversation(listed({ deleted: 4 }))
+  await catchUp(KEY)
+  expect(store.timelines.has(KEY)).toBe(false)
+})
+
+test('a chat with nothing to see is listed only while it is pinned', () => {
+  server.say(2)
+  putConversation(listed({ first: 3 }))
+  expect(conversationList.value).toEqual([])
+  putConversation(listed({ first: 3, pinned: true }))
+  expect(conversationList.value.length).toBe(1)
 })
