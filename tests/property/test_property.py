@@ -74,7 +74,7 @@ class Session(World, RuleBasedStateMachine):
         assert talk is not None
         assert ack["seq"] == talk.append(Entry(user, message["content"], tuple(mention)))
         self.audience[message["content"]] = frozenset(talk.present)
-        self.last_sent[user] = (message, ack)
+        self.last_sent[user] = (talk, message, ack)
 
     @rule(user=users, name=talks, device=flags, mention=st.lists(users, max_size=2, unique=True), reply=picks)
     def send(self, user: int, name: str, device: bool, mention: list[int], reply: int) -> None:
@@ -103,10 +103,11 @@ class Session(World, RuleBasedStateMachine):
     def send_again(self, user: int) -> None:
         if user not in self.last_sent:
             return
-        message, ack = self.last_sent[user]
+        talk, message, ack = self.last_sent[user]
         again = self.people[user].data("/message/send", **message)
         assert (again["dup"], again["seq"], again["id"]) == (True, ack["seq"], ack["id"])
-        self.refused(40902, lambda: self.people[user].call("/message/send", **message | {"media": 6}))
+        if not talk.entries[ack["seq"] - 1].recalled:  # nothing is left of it to compare with
+            self.refused(40902, lambda: self.people[user].call("/message/send", **message | {"media": 6}))
 
     @rule(user=users, name=talks, pick=picks)
     def recall(self, user: int, name: str, pick: int) -> None:

@@ -47,7 +47,7 @@ class World:
         for device in self.devices:
             device.connect()
         self.audience: dict[str, frozenset[int]] = {}  # {text: who was there when it was said}
-        self.last_sent: dict[int, tuple[Row, Row]] = {}  # {user: (message, its ACK)}
+        self.last_sent: dict[int, tuple[Talk, Row, Row]] = {}  # {user: (conversation, message, its ACK)}
         self.texts = 0
 
     # What a name means to a user
