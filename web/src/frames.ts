@@ -1,5 +1,6 @@
 import { lookForHoles, noteChange, noteDeleted } from './history'
 import { messageOf, type Outbox } from './outbox'
+import { lookUpAgain } from './people'
 import { myId, noteRead, notePlaced, store } from './store'
 import type { Part } from './sync'
 import { Cmd, conversationKey, keyOfFrame, type Change, type Frame, type Kind, type Message } from './wire'
@@ -153,6 +154,7 @@ function notice(frame: Frame, listener: FrameListener): void {
   } else if (event === 'profile.updated') {
     listener.changed('me')
     listener.changed('contacts')
+    if (typeof data['userid'] === 'number') lookUpAgain(data['userid'])
   } else if (event === 'session.added') {
     store.sessionChanges++
   }

@@ -34,14 +34,23 @@ export function lookUp(userId: number): void {
   if (userId <= 0 || userId === myId() || asked.has(userId)) return
   if (store.contacts.has(userId) || store.people.has(userId)) return
   asked.add(userId)
+  askFor(userId)
+}
+
+function askFor(userId: number): void {
   asking = asking.then(async () => {
     try {
       const profile = await call<Profile>('/user/find', { id: userId })
       remember(profile.id, profile.nickname, profile.avatar)
     } catch {
-      // The placeholder stays.
+      // What is known stays, or the placeholder.
     }
   })
+}
+
+/** Somebody who is known here without being a contact changed his profile. */
+export function lookUpAgain(userId: number): void {
+  if (store.people.has(userId) && !store.contacts.has(userId) && userId !== myId()) askFor(userId)
 }
 
 export function isNotebook(conversation: { kind: number; dstid: number }): boolean {

@@ -122,7 +122,8 @@ export const conversationList = computed(() =>
     .filter((conversation) => !conversation.left && isListed(conversation))
     .sort((a, b) => {
       if (Boolean(a.pinned) !== Boolean(b.pinned)) return a.pinned ? -1 : 1
-      return activity(b).localeCompare(activity(a))
+      const [before, after] = [activity(a), activity(b)]
+      return before === after ? 0 : before < after ? 1 : -1
     }),
 )
 
