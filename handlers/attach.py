@@ -1,29 +1,27 @@
 """Uploading in one call, and without the bytes: /attach/upload, /attach/probe."""
 
-import asyncio
 import contextlib
 import re
 
 import tornado.web
 
 from handlers.attachment import FORMS, Attachment
-from handlers.base import Access, BaseHandler, Context, as_im_error
+from handlers.base import Access, BaseHandler, Context
 from handlers.multipart import MultipartParser, Part, boundary_of
+from handlers.streaming import WRITE_BYTES, StreamedBody
 from imtornado.errors import BadParameter, Busy, MalformedBody
 from imtornado.services.arrivals import Arrival
 from imtornado.services.uploads import Original
 
 FORM_LIMIT_BYTES = 65_536  # boundaries, heads and fields around the file
-WRITE_BYTES = 262_144  # gathered before a thread writes them
 FILETYPE_BYTES = 64
 URLS = 200  # of one call for signatures
-BODY_WAIT_S = 1800.0  # 100 MiB at 470 kbit/s; slower lines have the resumable upload
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @tornado.web.stream_request_body
-class Upload(Attachment):
+class Upload(StreamedBody, Attachment):
     """The body goes to a temporary file while it arrives; rights and room are checked before its first byte is read."""
 
     access = Access.SESSION
@@ -31,37 +29,19 @@ class Upload(Attachment):
     def initialize(self, context: Context) -> None:
         super().initialize(context)
         self._arrival: Arrival | None = None
-        self._buffer = bytearray()
         self._part = ""  # the name of the part whose bytes are arriving
         self._has_file = False
         self._file_name = ""
         self._filetype = bytearray()
         self._form_bytes = 0
-        self._receiving = True
-        self._ending: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        connection = self.request.connection
-        connection.set_max_body_size(2**63)  # type: ignore[union-attr]  # counted here, with an answer of ours
-        connection.set_body_timeout(BODY_WAIT_S)  # type: ignore[union-attr]
         await super().prepare()
         self._parser = MultipartParser(boundary_of(self.request.headers.get("Content-Type", "")))
         self._arrival = await self.call(self.context.arrivals.begin, self.user_id, self._announced_bytes())
 
-    async def data_received(self, chunk: bytes) -> None:
-        """Never raises: Tornado would close the connection without an answer."""
-        if self._finished:
-            return
-        try:
-            await self._receive(chunk)
-        except Exception as error:
-            raised = type(error), error, error.__traceback__
-            self.log_exception(*raised)
-            await self._end()
-            self.send_error(as_im_error(500, raised).status, exc_info=raised)
-
     async def post(self) -> None:
-        self._receiving = False
+        self.receiving = False
         arrival = self._arrival
         try:
             self._parser.close()
@@ -72,13 +52,8 @@ class Upload(Attachment):
             original = Original(arrival.sha256, arrival.size_bytes, self._file_name, self._form())
             stored = await self.store_file(original, arrival.path, arrival.result_path, arrival.thumb_path)
         finally:
-            await self._end()
+            await self.end()
         self.reply_stored(stored)
-
-    def on_connection_close(self) -> None:
-        super().on_connection_close()
-        if self._receiving:
-            self._ending = asyncio.ensure_future(self._end())
 
     def _announced_bytes(self) -> int:
         """The most that the file can have."""
@@ -89,19 +64,19 @@ class Upload(Attachment):
         announced = int(length[:18])
         return announced if announced <= largest else max(largest, announced - FORM_LIMIT_BYTES)
 
-    async def _receive(self, chunk: bytes) -> None:
+    async def receive(self, chunk: bytes) -> None:
         for piece in self._parser.feed(chunk):
             if isinstance(piece, Part):
                 self._begin_part(piece)
             elif self._part == "file":
-                self._buffer += piece
+                self.buffer += piece
             else:
                 self._form_bytes += len(piece)
                 if self._part == "filetype" and len(self._filetype) < FILETYPE_BYTES:
                     self._filetype += piece
         if self._form_bytes > FORM_LIMIT_BYTES:
             raise MalformedBody("The fields beside the file are too long.")
-        if len(self._buffer) >= WRITE_BYTES:
+        if len(self.buffer) >= WRITE_BYTES:
             await self._write()
 
     def _begin_part(self, part: Part) -> None:
@@ -116,16 +91,18 @@ class Upload(Attachment):
         return FORMS.get(self._filetype.decode("latin-1").strip(), "")
 
     async def _write(self) -> None:
-        if self._buffer and self._arrival is not None:
-            data = bytes(self._buffer)
-            self._buffer.clear()
-            await self.context.workers.files.call(self._arrival.write, data)
+        async with self.lock:
+            if self.buffer and self._arrival is not None:
+                data = bytes(self.buffer)
+                self.buffer.clear()
+                await self.context.workers.files.call(self._arrival.write, data)
 
-    async def _end(self) -> None:
-        arrival, self._arrival = self._arrival, None
-        if arrival is not None:
-            with contextlib.suppress(Busy):  # the server has stopped, and removes the folder as a whole
-                await self.context.workers.files.call(arrival.end)
+    async def end(self) -> None:
+        async with self.lock:
+            arrival, self._arrival = self._arrival, None
+            if arrival is not None:
+                with contextlib.suppress(Busy):  # the server has stopped, and removes the folder as a whole
+                    await self.context.workers.files.call(arrival.end)
 
 
 class Sign(BaseHandler):

@@ -40,6 +40,7 @@ from imtornado.services.changes import Changes
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
+from imtornado.services.resumable import Resumable
 from imtornado.services.signatures import Signatures
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
@@ -75,6 +76,7 @@ class Context:
     views: Views
     arrivals: Arrivals
     uploads: Uploads
+    resumable: Resumable
     signatures: Signatures
     live: Live
 

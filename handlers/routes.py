@@ -6,7 +6,7 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
-from handlers import account, attach, changes, community, contact, membership, message, ops, resource, views
+from handlers import account, attach, changes, community, contact, membership, message, ops, resource, tus, views
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
 from handlers.chat import ChatHandler
 from handlers.pages import page_routes
@@ -55,6 +55,9 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
     ("/attach/upload", attach.Upload),
     ("/attach/probe", attach.Probe),
     ("/attach/sign", attach.Sign),
+    ("/attach/tus", tus.Creation),
+    (r"/attach/tus/(.*)", tus.Part),
+    ("/attach/finish", tus.Finish),
     (r"/resource/(.*)", resource.Resource),
     ("/message/send", message.Send),
     ("/message/conversations", message.Conversations),

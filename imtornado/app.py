@@ -26,6 +26,7 @@ from imtornado.services.clean_up import CleanUp
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
+from imtornado.services.resumable import Resumable
 from imtornado.services.signatures import Signatures
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
@@ -63,6 +64,7 @@ class Server:
         commit = self.live.writer.commit_from_thread
         blobs = open_blobs(config.uploads)
         self.arrivals = Arrivals(store, config, store.clock)
+        self.resumable = Resumable(store, config, store.clock, self.arrivals)
         self.clean_up = CleanUp(store, store.clock, blobs)
         self.context = Context(
             config=config,
@@ -80,6 +82,7 @@ class Server:
             changes=Changes(store, config, commit),
             views=Views(commit),
             arrivals=self.arrivals,
+            resumable=self.resumable,
             uploads=Uploads(store, config, store.clock, blobs),
             signatures=Signatures(store, store.clock, config.uploads.base_url),
             live=self.live,
@@ -99,6 +102,7 @@ class Server:
         """Opens the listener; the sockets that it listens on."""
         await self.live.start()
         await self.workers.files.call(self.arrivals.open)
+        await self.workers.files.call(self.resumable.sweep)
         sockets = tornado.netutil.bind_sockets(self.config.server.port, self.config.server.host, backlog=BACKLOG)
         self.http.add_sockets(sockets)
         self._tidying = asyncio.create_task(self._tidy())
@@ -110,6 +114,7 @@ class Server:
             try:
                 await self.workers.files.call(self.clean_up.collect)
                 await self.workers.files.call(self.clean_up.sweep)
+                await self.workers.files.call(self.resumable.sweep)
             except Exception:
                 log.exception("unused uploads could not be removed")
             try:

@@ -131,6 +131,16 @@ CHINESE: dict[str, str] = {
     "Too many uploads at once. Wait until one has ended.": "同时上传的文件过多，请等其中一个完成。",
     "You have uploaded as much as one day allows. Try again later.": "今天的上传量已达上限，请稍后再试。",
     "There is no such file.": "没有这个文件。",
+    "Another request is busy with this upload.": "另一个请求正在处理这次上传。",
+    "This upload is not complete yet.": "这次上传尚未完成。",
+    "This upload is complete.": "这次上传已经完成。",
+    "There is no such upload.": "没有这次上传。",
+    "The upload goes on at another offset: ask for it with HEAD.": "续传位置不符：请先用 HEAD 查询。",
+    "This version of tus is not spoken here: {version}.": "这里不支持该版本的 tus：{version}。",
+    "The header {header} must be a whole number.": "请求头 {header} 必须是整数。",
+    "The header {header} is too long.": "请求头 {header} 过长。",
+    "The header {header} is not right.": "请求头 {header} 不正确。",
+    "Send the bytes as application/offset+octet-stream.": "请以 application/offset+octet-stream 发送内容。",
     "This server takes no files of this kind.": "本服务器不接受此类文件。",
     "Web pages and SVG drawings are not taken. Send them inside a ZIP file.": (
         "不接受网页和 SVG 图形，请打包成 ZIP 文件后发送。"
