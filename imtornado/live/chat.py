@@ -206,8 +206,12 @@ class Chat:
             connection.unacked -= 1
             if connection.held and connection.unacked * 2 <= self._config.messages.unacked:
                 connection.go_on()
-        if not connection.v1:
-            return
+        if connection.v1:
+            self._tell(connection, pending, outcome)
+        if connection.leaving and not connection.unacked:
+            connection.leave()
+
+    def _tell(self, connection: Connection, pending: Pending, outcome: Outcome) -> None:
         draft = pending.draft
         if isinstance(outcome, Stored):
             assert isinstance(draft, MessageDraft)

@@ -7,7 +7,7 @@ from imtornado.drafts import Outcome
 from imtornado.errors import ImError
 from imtornado.frames import error
 from imtornado.live.allowance import Allowance
-from imtornado.live.outbox import Flusher
+from imtornado.live.outbox import Close, Flusher
 from imtornado.live.wire import Wire
 from imtornado.records import Opening
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imtornado.live.writer import Pending
 
 ENGLISH, CHINESE = "en", "zh"
+LEAVE_S = 3.0  # for the last answers of a socket that is sent away; the writer says 50301 before
 
 
 class Listener(Protocol):
@@ -35,6 +36,7 @@ class Connection(Wire):
         "_listener",
         "community_ids",
         "language",
+        "leaving",
         "session_id",
         "shown",
         "strikes",
@@ -51,6 +53,7 @@ class Connection(Wire):
         self.community_ids: set[int] = set()  # kept by the registry
         self.v1 = v1
         self.language = language
+        self.leaving = False  # closed as soon as its drafts have their answers
         self.unacked = 0  # messages handed to the writer and not yet answered
         self.strikes = 0  # frames that broke the contract
         self.shown: frozenset[int] = frozenset()  # whose presence this socket shows
@@ -60,7 +63,16 @@ class Connection(Wire):
         return f"<socket of user {self.user_id}, session {self.session_id}>"
 
     def received(self, payload: bytes) -> None:
-        self._listener.received(self, payload)
+        if not self.leaving:
+            self._listener.received(self, payload)
+
+    def leave(self) -> None:
+        """Takes no more messages, and closes with 4001 when those on their way have their answers, a moment at most."""
+        self.leaving = True
+        if self.unacked:
+            self.flusher.loop.call_later(LEAVE_S, self.close, Close.DRAINING, "server draining")
+        else:
+            self.close(Close.DRAINING, "server draining")
 
     def ended(self, code: int) -> None:
         self._listener.ended(self, code)

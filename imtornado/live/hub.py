@@ -11,7 +11,7 @@ from imtornado.live.connection import Connection
 from imtornado.live.delivery import Delivery
 from imtornado.live.events import Events
 from imtornado.live.liveness import Liveness
-from imtornado.live.outbox import Close, Flusher
+from imtornado.live.outbox import Flusher
 from imtornado.live.presence import Presence
 from imtornado.live.pumps import Pumps
 from imtornado.live.registry import Registry
@@ -73,14 +73,17 @@ class Live:
         return Connection(self.flusher, self.chat, opening, v1=v1, language=language)
 
     async def drain(self, over_s: float = DRAIN_S) -> None:
-        """Sends every socket away with 4001, spread over at most `over_s`; done when all are gone."""
+        """Sends every socket away with 4001, spread over at most `over_s`, each after its last answer.
+
+        Done when all are gone.
+        """
         self.draining = True
-        while waiting := [connection for connection in self.registry if not connection.closing]:
+        while waiting := [connection for connection in self.registry if not connection.leaving]:
             parts = max(1, math.ceil(min(over_s, len(waiting) * 0.01) / DRAIN_STEP_S))
             size = math.ceil(len(waiting) / parts)
             for first in range(0, len(waiting), size):
                 for connection in waiting[first : first + size]:
-                    connection.close(Close.DRAINING, "server draining")
+                    connection.leave()
                 await asyncio.sleep(DRAIN_STEP_S if first + size < len(waiting) else 0)
         await self._all_gone()
 

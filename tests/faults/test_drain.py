@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
-from tests.faults.ledger import Finding, Verdict, judge, read_database
-from tests.faults.sockets import get
+from tests.faults.ledger import BUSY, Finding, Verdict, judge, read_database
+from tests.faults.line import message
+from tests.faults.outside import until, write_lock
+from tests.faults.sockets import ChatSocket, get
 from tests.faults.town import SETTINGS, Town
-from tests.faults.traffic import Sender, Traffic
+from tests.faults.traffic import ACK, Sender, Traffic
 from tests.fixtures.server import STOP_TIMEOUT_S, Server, StartServer
 
 DRAINING = 4001
@@ -46,6 +49,30 @@ async def drain(server: Server, town: Town) -> tuple[Verdict, float, list[float]
     closes = sorted(socket.closed_at for socket in sockets)
     verdict = judge(traffic.ledger, read_database(server.database), readers=False)
     return verdict, took_s, closes, [socket.close_code for socket in sockets]
+
+
+def test_what_is_on_its_way_is_answered_before_its_socket_is_closed(start_server: StartServer) -> None:
+    """Another process keeps the database until somebody who waits for nothing has been sent away."""
+    server = start_server(*SETTINGS)
+    server.expect_log("database out of order: database is locked")  # where that took long
+    town = Town(server.port, people=2, communities=0)
+    one, other = town.people
+    answers: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        idle = await ChatSocket.open(server.port, other.token, lambda _: None)
+        busy = await ChatSocket.open(server.port, one.token, answers.append)
+        async with asyncio.TaskGroup() as group:
+            with write_lock(server.database):
+                busy.send(message(other.user_id, "on its way"))
+                await until(server.port, "writer_queue", 1)
+                group.create_task(asyncio.to_thread(server.stop))
+                await idle.ended.wait()
+            await busy.ended.wait()
+        assert (idle.close_code, busy.close_code) == (DRAINING, DRAINING)
+        assert any(a["cmd"] == ACK or a.get("code") == BUSY for a in answers), "it was closed without an answer"
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("clients", [80, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
