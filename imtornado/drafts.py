@@ -213,10 +213,14 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """The read mark now; `moved` is False where it stood there or further already."""
+    """The read mark now; `moved` is False where it stood there or further already.
+
+    `quiet`: the other side is not told, they may not write to each other. He finds it in his list.
+    """
 
     seq: int
     moved: bool
+    quiet: bool = False
 
 
 class Changed(msgspec.Struct, frozen=True):

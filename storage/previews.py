@@ -20,10 +20,7 @@ _MENTIONED = (
     " AND g.sender_id <> x.user_id"
     " WHERE x.user_id = ? AND x.conversation_id = ? AND x.seq > ? AND x.seq <= ? LIMIT 1"
 )
-_DELETED = (
-    "SELECT count(*) FROM hidden h CROSS JOIN message x ON x.conversation_id = h.conversation_id AND x.seq = h.seq"
-    " AND x.gone = 0 WHERE h.user_id = ? AND h.conversation_id = ? AND h.seq BETWEEN ? AND ?"
-)
+_DELETED = "SELECT count(*) FROM hidden WHERE user_id = ? AND conversation_id = ? AND seq BETWEEN ? AND ?"
 
 
 class _Place(NamedTuple):
@@ -124,9 +121,12 @@ def _last(tx: Tx, user_id: int, place: _Place, seq: int) -> Message | None:
 
 
 def shown(key: str, row: Row) -> Message:
-    """A row of MESSAGE columns and the seq of `hidden`: what the user deleted for himself comes without its text."""
+    """A row of MESSAGE columns and the seq of `hidden`: what the user deleted for himself comes without its text.
+
+    Deleted it stays whatever happens to it for the others: he hears of no change of it.
+    """
     message = message_of(key, row)
-    if row[-1] is None or message.gone:
+    if row[-1] is None:
         return message
     return Message(
         kind=message.kind,

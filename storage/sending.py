@@ -154,13 +154,13 @@ class Sending:
 
     def _read(self, conversation: LockedConversation, draft: ReadDraft, last_seq: int) -> Outcome:
         row = self._tx.one(
-            "SELECT read_seq, left_seq FROM member WHERE user_id = ? AND conversation_id = ?",
+            "SELECT read_seq, left_seq, may_send FROM member WHERE user_id = ? AND conversation_id = ?",
             draft.user_id,
             conversation.conversation_id,
         )
         if row is None:
             return no_place(draft.kind)
-        read_seq, left_seq = row
+        read_seq, left_seq, may_send = row
         seq = min(draft.seq, last_seq if left_seq is None else min(last_seq, left_seq))
         if seq <= read_seq:
             return Read(read_seq, False)
@@ -172,4 +172,4 @@ class Sending:
             f"UPDATE member SET changed_at_ms = ? WHERE (user_id = ? AND conversation_id = ?){everybody}",
             (conversation.now_ms, *place, *((conversation.conversation_id,) if everybody else ())),
         )
-        return Read(seq, True)
+        return Read(seq, True, quiet=not (may_send or conversation.community_id))

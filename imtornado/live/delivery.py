@@ -33,7 +33,7 @@ class Delivery:
         elif isinstance(outcome, Changed):
             self._tell_changed(outcome)
         elif isinstance(outcome, Read) and outcome.moved and isinstance(pending.draft, ReadDraft):
-            self._tell_read(pending.draft, outcome.seq)
+            self._tell_read(pending.draft, outcome)
 
     def _tell_changed(self, changed: Changed) -> None:
         """Who came hears the line that says so, and so does who left: it is the first or last of his window."""
@@ -89,11 +89,11 @@ class Delivery:
             if connection.v1:
                 connection.send(bare if connection.user_id in made.blind else data)
 
-    def _tell_read(self, draft: ReadDraft, seq: int) -> None:
-        """READ to my own devices, and to the other side of a single chat."""
-        data = frame(Cmd.READ, kind=draft.kind, dstid=draft.dstid, userid=draft.user_id, seq=seq)
+    def _tell_read(self, draft: ReadDraft, read: Read) -> None:
+        """READ to my own devices, and to the other side of a single chat, unless a block or the end stands between."""
+        data = frame(Cmd.READ, kind=draft.kind, dstid=draft.dstid, userid=draft.user_id, seq=read.seq)
         readers = list(self._registry.sockets_of_user(draft.user_id))
-        if draft.kind == Kind.SINGLE and draft.dstid != draft.user_id:
+        if draft.kind == Kind.SINGLE and draft.dstid != draft.user_id and not read.quiet:
             readers += self._registry.sockets_of_user(draft.dstid)
         for connection in readers:
             if connection.v1:

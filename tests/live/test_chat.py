@@ -216,6 +216,17 @@ def test_reading_is_told_to_the_other_side_and_to_my_devices(friends: Friends) -
     assert (mine["peer_read"], mine["unread"]) == (2, 0)
 
 
+def test_who_is_blocked_hears_nothing_of_my_reading(friends: Friends) -> None:
+    alice, bob = friends
+    bob.say(alice.user_id, "one")
+    here, phone = alice.connect(), bob.connect()
+    alice.call("/contact/block", dstid=bob.user_id)
+    alice.call("/message/read", kind=10, dstid=bob.user_id, seq=1)
+    assert here.until(cmd=12)["seq"] == 1
+    phone.send({"cmd": 0, "rid": "end"})
+    assert phone.json() == {"cmd": 0, "rid": "end"}
+
+
 def test_read_marks_beyond_the_end_stop_at_the_end(friends: Friends) -> None:
     alice, bob = friends
     alice.say(bob.user_id, "one")

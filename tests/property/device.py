@@ -182,8 +182,7 @@ class Device:
         self._notices += 1
 
     def _delete(self, key: Key, seq: int) -> None:
-        row = self.log.get(key, {}).get(seq)
-        if row is not None and "gone" not in row:
+        if seq in self.log.get(key, {}):
             self.log[key][seq] = {"seq": seq, "gone": "deleted"}
 
     def _forget(self, key: Key) -> None:

@@ -130,7 +130,10 @@ def test_a_conversation_tells_how_much_of_it_is_deleted(scene: Scene) -> None:
     views.clear(ada, Kind.SINGLE, bea, 1)
     assert scene.shown(ada, Kind.SINGLE, bea).deleted == 2
     scene.outcome(Change(conversation_key(Kind.SINGLE, ada, bea), lambda tx: tx.messages.blank(4, Gone.RECALLED)))
-    assert scene.shown(ada, Kind.SINGLE, bea).deleted == 1
+    assert scene.shown(ada, Kind.SINGLE, bea).deleted == 2
+    last = scene.shown(ada, Kind.SINGLE, bea).last
+    assert last is not None
+    assert last.gone == Gone.DELETED, "a change of which he hears nothing shows"
 
 
 def test_what_is_read_by_others_in_a_community_moves_nothing_for_me(scene: Scene) -> None:
