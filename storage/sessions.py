@@ -7,7 +7,7 @@ from imtornado.errors import AccountDisabled, Busy, NotFound
 from imtornado.records import Opening, Session, User
 from storage.rows import SESSION, SESSION_WIDTH, USER, session_of, user_of
 from storage.store import NewSession
-from storage.transactions import Transactions, Tx
+from storage.transactions import LIST_LIMIT, Transactions, Tx
 from storage.users import require_user
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _COMMUNITIES = (
 class SqlSessions:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._seen: dict[int, int] = {}  # {session_id: seen_at_ms} not yet written
+        self._seen: set[int] = set()  # ids of sessions in use and not yet noted
         self._seen_written_ms = 0
         self._seen_mutex = threading.Lock()
 
@@ -89,7 +89,7 @@ class SqlSessions:
         if now_ms - session.seen_at_ms < SEEN_EVERY_MS:
             return
         with self._seen_mutex:
-            self._seen[session.session_id] = now_ms
+            self._seen.add(session.session_id)
             if 0 <= now_ms - self._seen_written_ms < SEEN_GATHER_MS:
                 return
             self._seen_written_ms = now_ms
@@ -98,14 +98,15 @@ class SqlSessions:
     def _write_seen(self) -> None:
         """Writes what was gathered; a busy database is no reason to refuse the user who happens to do it."""
         with self._seen_mutex:
-            seen, self._seen = self._seen, {}
+            seen, self._seen = list(self._seen), set()
         if not seen:
             return
         try:
             with self._transactions.write() as tx:
-                tx.executemany(
-                    "UPDATE session SET seen_at_ms = ? WHERE id = ?", [(at, key) for key, at in seen.items()]
-                )
+                for start in range(0, len(seen), LIST_LIMIT):
+                    part = seen[start : start + LIST_LIMIT]
+                    marks = ",".join("?" * len(part))
+                    tx.execute(f"UPDATE session SET seen_at_ms = ? WHERE id IN ({marks})", (tx.now_ms, *part))
         except Busy:
             log.info("%d sessions: seen not noted, the database is busy", len(seen))
 
