@@ -80,10 +80,13 @@ class ChatHandler(WebSocketHandler):
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
-        return Upgrade(self, self._wire, self._enter, self.context.live.pumps)
+        compression = self.context.config.server.compression
+        return Upgrade(self, self._wire, self._enter, self.context.live.pumps, compression=compression)
 
-    def _wire(self, subprotocol: str | None) -> Connection:
-        return self.context.live.connection(self._opening, v1=subprotocol is not None, language=self.language)
+    def _wire(self, subprotocol: str | None, compressed: bool) -> Connection:
+        return self.context.live.connection(
+            self._opening, v1=subprotocol is not None, language=self.language, compressed=compressed
+        )
 
     def _enter(self, wire: Wire) -> None:
         assert isinstance(wire, Connection)

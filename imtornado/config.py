@@ -48,7 +48,9 @@ class Server(msgspec.Struct, frozen=True):
     max_sockets: Annotated[Positive, _doc("open chat sockets of the whole process")] = 18000
     max_sockets_user: Annotated[Positive, _doc("open chat sockets of one user")] = 20
     drain_notice_s: Annotated[Count, _doc("seconds between /readyz saying 503 and the listener closing at SIGTERM")] = 0
-    compression: Annotated[bool, _doc("permessage-deflate for clients that offer it; costs memory")] = False
+    compression: Annotated[
+        bool, _doc("permessage-deflate for clients that offer it; saves bytes, costs processor time")
+    ] = False
 
 
 class Storage(msgspec.Struct, frozen=True):

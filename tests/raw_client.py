@@ -67,6 +67,7 @@ class RawClient:
             self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._buffer = b""
         self.response = b""
+        self.reserved = 0  # RSV1 to RSV3 of the last frame read: 4, 2, 1
         self._port = port
         self.request = self._request(token, v1, path, headers)
         if handshake:
@@ -193,6 +194,7 @@ class RawClient:
         if len(data) < at + size:
             return None
         self._buffer = data[at + size :]
+        self.reserved = data[0] >> 4 & 7
         return data[0] & 15, data[at : at + size]
 
 

@@ -8,6 +8,7 @@ import math
 from imtornado.config import Config
 from imtornado.live.chat import Chat
 from imtornado.live.connection import Connection
+from imtornado.live.deflate import CompressedConnection
 from imtornado.live.delivery import Delivery
 from imtornado.live.events import Events
 from imtornado.live.liveness import Liveness
@@ -68,9 +69,10 @@ class Live:
         self.pumps.fast = self._fast_transport and await hand_over_works(self.flusher)
         log.info("sockets are read by %s", "the loop's transport" if self.pumps.fast else "Tornado's stream")
 
-    def connection(self, opening: Opening, *, v1: bool, language: str) -> Connection:
+    def connection(self, opening: Opening, *, v1: bool, language: str, compressed: bool) -> Connection:
         """A connection that nobody knows yet; `chat.enter` makes it known."""
-        return Connection(self.flusher, self.chat, opening, v1=v1, language=language)
+        kind = CompressedConnection if compressed else Connection
+        return kind(self.flusher, self.chat, opening, v1=v1, language=language)
 
     async def drain(self, over_s: float = DRAIN_S) -> None:
         """Sends every socket away with 4001, spread over at most `over_s`, each after its last answer.

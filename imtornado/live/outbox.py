@@ -71,6 +71,7 @@ class Flusher:
         self.tick = 0  # monotonic seconds since the start, moved by Liveness
         self.slow_readers = 0  # closed because they did not read
         self.dirty: list[Outbox] = []
+        self.deflated: dict[bytes, bytes] = {}  # {frame: its compressed form} of this turn (`live.deflate`)
 
     def flush(self) -> None:
         dirty, self.dirty = self.dirty, []
@@ -80,6 +81,7 @@ class Flusher:
             except Exception:  # the others must get theirs
                 log.exception("what %s should get could not be written", wire)
                 wire.abort()
+        self.deflated.clear()
 
 
 class Outbox:

@@ -54,7 +54,7 @@ class _Handler(WebSocketHandler):
         self._ends = ends
 
     def get_websocket_protocol(self) -> WebSocketProtocol:
-        return Upgrade(self, lambda _: _Echo(self._flusher, self._ends), lambda _: None, self._pumps)
+        return Upgrade(self, lambda _, __: _Echo(self._flusher, self._ends), lambda _: None, self._pumps)
 
 
 async def hand_over_works(flusher: Flusher) -> bool:

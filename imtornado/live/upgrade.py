@@ -12,6 +12,7 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13, _WebSocketParams
 
 from imtornado.errors import ImError
+from imtornado.live.deflate import ACCEPTED, accepts
 from imtornado.live.pumps import Pumps
 from imtornado.live.wire import Wire
 
@@ -19,19 +20,25 @@ log = logging.getLogger(__name__)
 
 
 class Upgrade(WebSocketProtocol13):
-    """Does the handshake, then hands the stream to a pump. `enter` makes the wire known and may refuse it."""
+    """Does the handshake, then hands the stream to a pump.
+
+    `open_wire` makes a wire for (subprotocol, whether it is compressed); `enter` makes it known and may refuse it.
+    """
 
     def __init__(
         self,
         handler: WebSocketHandler,
-        open_wire: Callable[[str | None], Wire],
+        open_wire: Callable[[str | None, bool], Wire],
         enter: Callable[[Wire], None],
         pumps: Pumps,
+        *,
+        compression: bool = False,
     ) -> None:
         super().__init__(handler, mask_outgoing=False, params=_WebSocketParams())
         self._open_wire = open_wire
         self._enter = enter
         self._pumps = pumps
+        self._compression = compression
 
     async def accept_connection(self, handler: WebSocketHandler) -> None:
         """All awaiting was done before. A client that has left is never registered."""
@@ -54,12 +61,15 @@ class Upgrade(WebSocketProtocol13):
         ]
         if subprotocol:
             answer.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+        compressed = self._compression and accepts(request.headers.get("Sec-WebSocket-Extensions", ""))
+        if compressed:
+            answer.append(f"Sec-WebSocket-Extensions: {ACCEPTED}")
         handler.detach()  # from here on the stream is ours, and Tornado writes no answer
         handler.ws_connection = None
         handler.ui = None  # type: ignore[assignment]  # the circle that would leave handler and request to the collector
         try:
             stream.write("\r\n".join((*answer, "", "")).encode())
-            await self._pumps.drive(stream, self._open_wire(subprotocol), self._enter)
+            await self._pumps.drive(stream, self._open_wire(subprotocol, compressed), self._enter)
         except StreamClosedError:
             pass
         except ImError as failure:

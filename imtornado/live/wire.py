@@ -111,7 +111,7 @@ class Wire(Outbox):
                 first, second = data[at], data[at + 1]
                 size, body = second & 127, at + 6
                 if first & 8 and (size > 125 or not first & 0x80):
-                    raise _Broken(Close.PROTOCOL_ERROR, "control frames are short and whole")
+                    raise Broken(Close.PROTOCOL_ERROR, "control frames are short and whole")
                 if size == 126:
                     body = at + 8
                     size = int.from_bytes(data[at + 2 : at + 4], "big")
@@ -119,12 +119,12 @@ class Wire(Outbox):
                     body = at + 14
                     size = int.from_bytes(data[at + 2 : at + 10], "big")
                 if not second & 0x80:
-                    raise _Broken(Close.PROTOCOL_ERROR, "frames of a client are masked")
+                    raise Broken(Close.PROTOCOL_ERROR, "frames of a client are masked")
                 if available < body:
                     need = body - at
                     break
                 if size > FRAME_BYTES:
-                    raise _Broken(Close.TOO_BIG, "too long")
+                    raise Broken(Close.TOO_BIG, "too long")
                 end = body + size
                 if end > available:
                     need = end - at
@@ -135,7 +135,7 @@ class Wire(Outbox):
                     self._text(payload)
                 else:
                     self._other(first, payload)
-        except _Broken as broken:
+        except Broken as broken:
             self._fail(broken.code, broken.reason)
         except Exception:
             log.exception("a frame of %s raised", self)
@@ -150,14 +150,14 @@ class Wire(Outbox):
             try:
                 payload.decode()
             except UnicodeDecodeError:
-                raise _Broken(Close.INVALID_TEXT, "not UTF-8") from None
+                raise Broken(Close.INVALID_TEXT, "not UTF-8") from None
         self.received(payload)
 
     def _other(self, first: int, payload: bytes) -> None:
         """Everything but an unfragmented text. RFC 6455 sections 5.4 and 5.5."""
         opcode = first & 15
         if first & 0x70:
-            raise _Broken(Close.PROTOCOL_ERROR, "reserved bits")
+            raise Broken(Close.PROTOCOL_ERROR, "reserved bits")
         if opcode == 8:
             self._closed_by_peer(payload)
         elif opcode == 9:
@@ -165,42 +165,45 @@ class Wire(Outbox):
         elif opcode == 10 or self.closing:
             pass
         elif opcode == 2:
-            raise _Broken(Close.UNSUPPORTED, "text only")
+            raise Broken(Close.UNSUPPORTED, "text only")
         elif opcode == 1:
             self._first_fragment(payload)
         elif opcode == 0:
             self._next_fragment(first, payload)
         else:
-            raise _Broken(Close.PROTOCOL_ERROR, "unknown opcode")
+            raise Broken(Close.PROTOCOL_ERROR, "unknown opcode")
 
     def _first_fragment(self, payload: bytes) -> None:
         if self._fragments is not None:
-            raise _Broken(Close.PROTOCOL_ERROR, "a message inside a message")
+            raise Broken(Close.PROTOCOL_ERROR, "a message inside a message")
         self._fragments = [payload]
         self._fragments_since = self.flusher.tick
 
     def _next_fragment(self, first: int, payload: bytes) -> None:
         parts = self._fragments
         if parts is None:
-            raise _Broken(Close.PROTOCOL_ERROR, "nothing to continue")
+            raise Broken(Close.PROTOCOL_ERROR, "nothing to continue")
         parts.append(payload)
         if sum(map(len, parts)) > FRAME_BYTES:
-            raise _Broken(Close.TOO_BIG, "too long")
+            raise Broken(Close.TOO_BIG, "too long")
         if len(parts) > FRAGMENTS or self.flusher.tick - self._fragments_since > ASSEMBLY_S:
-            raise _Broken(Close.PROTOCOL_ERROR, "too many fragments")
+            raise Broken(Close.PROTOCOL_ERROR, "too many fragments")
         if first & 0x80:
             self._fragments = None
-            self._text(b"".join(parts))
+            self._assembled(b"".join(parts))
+
+    def _assembled(self, payload: bytes) -> None:
+        self._text(payload)
 
     def _closed_by_peer(self, payload: bytes) -> None:
         """Answers a close frame in kind; an answer to ours ends the socket. RFC 6455 section 5.5.1."""
         code = int.from_bytes(payload[:2], "big") if payload else 1005
         if len(payload) == 1 or not ((code == 1005 and not payload) or _closing_code(code)):
-            raise _Broken(Close.PROTOCOL_ERROR, "not a close code")
+            raise Broken(Close.PROTOCOL_ERROR, "not a close code")
         try:
             payload[2:].decode()
         except UnicodeDecodeError:
-            raise _Broken(Close.INVALID_TEXT, "not UTF-8") from None
+            raise Broken(Close.INVALID_TEXT, "not UTF-8") from None
         if not self.closing:
             self.close_code = code
             self.send(websocket_frame(payload[:2], 8))
@@ -219,7 +222,9 @@ def _closing_code(code: int) -> bool:
     return (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999
 
 
-class _Broken(Exception):
+class Broken(Exception):
+    """The peer has broken the protocol: how the socket is closed."""
+
     def __init__(self, code: Close, reason: str) -> None:
         super().__init__(reason)
         self.code = code

@@ -233,7 +233,7 @@ def test_handler_and_request_are_let_go(fast: bool) -> None:
         class Handler(WebSocketHandler):
             def get_websocket_protocol(self) -> WebSocketProtocol:
                 held.extend((weakref.ref(self), weakref.ref(self.request), weakref.ref(self.request.connection)))
-                return Upgrade(self, lambda _: wire, enter_all, pumps)
+                return Upgrade(self, lambda _, __: wire, enter_all, pumps)
 
         listener, port = bind_unused_port()
         server = HTTPServer(Application([("/", Handler)], log_function=lambda _: None))
