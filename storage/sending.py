@@ -87,6 +87,8 @@ class Sending:
                 if (draft.reply_seq or draft.url or draft.pic) and needs_look(draft):
                     looked = files_of(self._tx, draft, conversation)
                     if isinstance(looked, ImError):
+                        if not self._looking:
+                            raise LookFirst  # stored before, it is a repeat whatever may have happened since
                         self._outcomes[place] = looked
                         continue
                     files[place] = looked

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from imtornado.errors import (
     Silenced,
 )
 from imtornado.records import Kind, Role
+from imtornado.services.views import Views
 from storage.store import Store
 from tests.fixtures.logs import ExpectLog
 from tests.storage.scene import Scene, at_once, change, errors, seqs
@@ -168,6 +169,18 @@ def test_a_repeat_is_answered_after_the_right_is_gone(scene: Scene) -> None:
     first = scene.send(ada, Kind.SINGLE, bea, cid="c")
     scene.store.contacts.remove(bea, ada)
     assert scene.send(ada, Kind.SINGLE, bea, cid="c").seq == first.seq
+
+
+def test_a_repeat_is_answered_after_what_it_replies_to_is_gone(scene: Scene) -> None:
+    ada, bea = scene.friends()
+    views = Views(lambda draft: cast(Changed, scene.outcome(draft)))
+    scene.send(bea, Kind.SINGLE, ada, "question")
+    answer = scene.draft(ada, Kind.SINGLE, bea, "answer", cid="a1", reply_seq=1)
+    stored = scene.outcome(answer)
+    views.clear(ada, Kind.SINGLE, bea)
+    again = scene.outcome(scene.draft(ada, Kind.SINGLE, bea, "answer", cid="a1", reply_seq=1))
+    assert isinstance(stored, Stored)
+    assert again == Stored(stored.message_id, stored.seq, stored.created_at_ms, True)
 
 
 def test_a_repeat_of_what_was_refused_is_refused_alike(scene: Scene) -> None:
