@@ -46,7 +46,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sources without anything built."""
     copy = tmp_path_factory.mktemp("sources") / "imtornado"
     shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
-    for built in ("app", ".vite"):
+    for built in ("app", ".vite", "stickers"):
         shutil.rmtree(copy / "static" / built, ignore_errors=True)
     return copy
 
@@ -94,7 +94,11 @@ def test_a_source_distribution_holds_the_sources_and_nothing_built(distributions
         "web/src/main.ts",
     }
     assert expected <= names
-    assert not [name for name in names if "node_modules" in name or name.startswith(("static/app", "static/.vite"))]
+    assert not [
+        name
+        for name in names
+        if "node_modules" in name or name.startswith(("static/app", "static/.vite", "static/stickers"))
+    ]
 
 
 def test_a_wheel_holds_the_built_client_and_no_sources_of_it(distributions: tuple[Path, Path]) -> None:
@@ -102,6 +106,8 @@ def test_a_wheel_holds_the_built_client_and_no_sources_of_it(distributions: tupl
     assert "imtornado/static/.vite/manifest.json" in names
     assert [name for name in names if re.fullmatch(r"imtornado/static/app/.+\.js", name)]
     assert "imtornado/templates/app.html" in names
+    assert len([name for name in names if re.fullmatch(r"imtornado/static/stickers/[a-z]+/[a-z]+\.svg", name)]) == 24
+    assert "imtornado/static/stickers/index.json" in names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"imtornado", "handlers", "storage"}
     assert "imtornado/static/.gitkeep" not in names
@@ -175,7 +181,8 @@ def test_a_second_build_of_the_same_sources_does_nothing(sources: Path, distribu
     assert "npm ci" not in changed
 
 
-def test_what_is_required_is_said_the_same_everywhere() -> None:
+def test_what_is_required_is_said_the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "web" / "build_backend"))  # as the build finds the modules beside it
     setup = configparser.RawConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     spec = importlib.util.spec_from_file_location("client_build", ROOT / "web" / "build_backend" / "client.py")

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import stickers
+
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 STATIC = ROOT / "static"
@@ -40,6 +42,7 @@ def is_current() -> bool:
 
 def build() -> None:
     """Brings static/ up to date. Raises: BuildError."""
+    stickers.draw(STATIC / "stickers")  # costs nothing, and needs nothing
     if skipped():
         print("web client: left as it is (IMTORNADO_SKIP_WEB)")
         return
