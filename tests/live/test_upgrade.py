@@ -1,8 +1,11 @@
 """Who gets a socket, and that whoever leaves around the upgrade leaves nothing behind."""
 
+import random
 import socket
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -98,18 +101,37 @@ def test_leaving_around_the_upgrade(alice: Person, leave: Callable[[RawClient], 
     wait_until_all_closed(alice.port)
 
 
+class Race:
+    """Opens sockets while something changes: the upgrade arrives anywhere between the change's start and its end."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._threads = ThreadPoolExecutor(1)
+        self._took_s = 0.005
+
+    def open(self, change: Callable[[], object]) -> RawClient:
+        """The open socket, after the change."""
+        client = RawClient(self._person.port, self._person.token, handshake=False)
+        client.send_raw(client.request[:-2])
+        began = time.monotonic()
+        changing = self._threads.submit(change)
+        time.sleep(random.uniform(0, self._took_s))  # not for an event: to meet every moment of the change
+        client.send_raw(client.request[-2:])
+        client.read_response()
+        client.until(cmd=3)
+        changing.result(60)
+        self._took_s = min(0.05, 0.8 * self._took_s + 0.2 * (time.monotonic() - began))
+        return client
+
+
 @pytest.mark.timeout(600)
 def test_joining_while_the_socket_opens_leaves_nobody_deaf(alice: Person, bob: Person) -> None:
     community = alice.data("/contact/createcommunity", name=f"Open {alice.user_id}")["id"]
+    race = Race(bob)
     for number in range(ROUNDS // 2):
-        opened: list[RawClient] = []
-        opening = threading.Thread(target=lambda opened=opened: opened.append(bob.connect()))
-        opening.start()
-        bob.call("/contact/joincommunity", dstid=community)
-        opening.join()
-        alice.say(community, f"round {number}", cmd=11)
-        assert opened[0].until(cmd=11, media=1)["content"] == f"round {number}"
-        opened[0].close()
+        with race.open(lambda: bob.call("/contact/joincommunity", dstid=community)) as client:
+            alice.say(community, f"round {number}", cmd=11)
+            assert client.until(cmd=11, media=1)["content"] == f"round {number}"
         bob.call("/community/leave", dstid=community)
 
 
@@ -117,18 +139,15 @@ def test_joining_while_the_socket_opens_leaves_nobody_deaf(alice: Person, bob: P
 def test_being_kicked_while_the_socket_opens_lets_no_word_through(alice: Person, bob: Person) -> None:
     alice.call("/contact/addfriend", dstid=bob.user_id)
     community = alice.data("/contact/createcommunity", name=f"Kick {alice.user_id}")["id"]
+    race = Race(bob)
     for number in range(ROUNDS // 2):
         bob.call("/contact/joincommunity", dstid=community)
-        opened: list[RawClient] = []
-        opening = threading.Thread(target=lambda opened=opened: opened.append(bob.connect()))
-        opening.start()
-        alice.call("/community/kick", dstid=community, memberid=bob.user_id)
-        opening.join()
-        alice.say(community, "not for Bob", cmd=11)
-        alice.say(bob.user_id, f"round {number}")
-        while (got := opened[0].json()).get("content") != f"round {number}":
-            assert got.get("content") != "not for Bob"
-        opened[0].close()
+        kick = {"dstid": community, "memberid": bob.user_id}
+        with race.open(lambda kick=kick: alice.call("/community/kick", **kick)) as client:
+            alice.say(community, "not for Bob", cmd=11)
+            alice.say(bob.user_id, f"round {number}")
+            while (got := client.json()).get("content") != f"round {number}":
+                assert got.get("content") != "not for Bob"
 
 
 def test_a_session_that_ends_while_its_socket_opens(alice: Person) -> None:
