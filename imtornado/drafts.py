@@ -14,7 +14,7 @@ from imtornado.errors import ImError
 from imtornado.records import Event, Gone, Message, MessageChange, Policy, Role, Ticket, conversation_key
 
 
-class MessageDraft(msgspec.Struct):
+class MessageDraft(msgspec.Struct, gc=False):
     """A message that wants a place in its conversation. `message_id` is given by the writer before the commit."""
 
     sender_id: int
@@ -203,7 +203,7 @@ class Change(msgspec.Struct):
 Draft = MessageDraft | ReadDraft | Change
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """The message has its place; `dup`: it had it before, with this very id and seq."""
 
     message_id: int

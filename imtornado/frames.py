@@ -6,6 +6,7 @@ same bytes (RFC 6455 section 5.2: what a server sends is not masked).
 """
 
 from enum import IntEnum
+from struct import Struct
 
 import msgspec
 
@@ -38,7 +39,7 @@ PRESENCE_IDS = 200
 SIGNAL_BYTES = 16 * 1024
 
 
-class File(msgspec.Struct, omit_defaults=True):
+class File(msgspec.Struct, omit_defaults=True, gc=False):
     """What a message tells of the file at its `url`."""
 
     name: str = ""
@@ -50,7 +51,7 @@ class File(msgspec.Struct, omit_defaults=True):
     placeholder: str = ""
 
 
-class Frame(msgspec.Struct):
+class Frame(msgspec.Struct, gc=False):
     """Any frame of a client. `rid` comes back in the frame that answers it."""
 
     cmd: int = -1
@@ -146,17 +147,21 @@ def _check_file(file: File) -> None:
         raise BadParameter("file holds a number that is not right.", field="file")
 
 
+_HEADS = [bytes((0x81, size)) for size in range(126)]  # of short texts, by size
+_head16 = Struct(">BBH").pack
+
+
 def websocket_frame(payload: bytes, opcode: int = 1) -> bytes:
     """A complete, unfragmented, unmasked frame. RFC 6455 section 5.2."""
     size = len(payload)
     if size < 126:
-        return bytes((0x80 | opcode, size)) + payload
+        return (_HEADS[size] if opcode == 1 else bytes((0x80 | opcode, size))) + payload
     if size < 65536:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big") + payload
+        return _head16(0x80 | opcode, 126, size) + payload
     return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big") + payload
 
 
-class _Ack(msgspec.Struct, omit_defaults=True):
+class _Ack(msgspec.Struct, omit_defaults=True, gc=False):
     cmd: int
     cid: str
     id: int
@@ -176,8 +181,11 @@ class _Error(msgspec.Struct, omit_defaults=True):
     field: str = ""
 
 
+_ACK = int(Cmd.ACK)  # a plain number is encoded faster than a member of an enum
+
+
 def ack(cid: str, rid: str, message_id: int, *, seq: int, createat: str, dup: bool) -> bytes:
-    return websocket_frame(encode(_Ack(Cmd.ACK, cid, message_id, seq, createat, dup, rid)))
+    return websocket_frame(encode(_Ack(_ACK, cid, message_id, seq, createat, dup, rid)))
 
 
 def error(failure: ImError, sentence: str, *, cid: str = "", rid: str = "") -> bytes:

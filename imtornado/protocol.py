@@ -70,6 +70,20 @@ class WireReaction(msgspec.Struct):
     userids: tuple[int, ...]
 
 
+class WireText(msgspec.Struct, omit_defaults=True, gc=False):
+    """A message that is a text and nothing else, as nearly all are: as `WireMessage`, but made faster."""
+
+    id: int
+    userid: int
+    cmd: int
+    dstid: int
+    media: int
+    seq: int
+    createat: str
+    content: str
+    cid: str = ""
+
+
 class WireMessage(msgspec.Struct, omit_defaults=True):
     """A message as frame and as row of the history; the first nine names are the original's."""
 

@@ -9,7 +9,7 @@ from imtornado.frames import Cmd, frame, websocket_frame
 from imtornado.live.connection import Connection
 from imtornado.live.registry import Registry
 from imtornado.live.writer import Pending
-from imtornado.protocol import WireMessage, change, change_of_nothing_seen, encode, message, rfc3339
+from imtornado.protocol import WireMessage, WireText, change, change_of_nothing_seen, encode, message, rfc3339
 from imtornado.records import Event, Kind, MessageChange
 
 
@@ -100,7 +100,14 @@ class Delivery:
                 connection.send(data)
 
 
-def _wire(draft: MessageDraft, stored: Stored) -> WireMessage:
+def _wire(draft: MessageDraft, stored: Stored) -> WireMessage | WireText:
+    if not (draft.url or draft.pic or draft.memo or draft.amount or draft.reply_seq or draft.mention or draft.file):
+        # fmt: off
+        return WireText(
+            stored.message_id, draft.sender_id, draft.kind, draft.dstid, draft.media, stored.seq,
+            rfc3339(stored.created_at_ms), draft.content, draft.cid,
+        )
+        # fmt: on
     return WireMessage(
         id=stored.message_id,
         userid=draft.sender_id,

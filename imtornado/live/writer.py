@@ -9,9 +9,9 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from operator import attrgetter
 from queue import SimpleQueue
 from typing import Protocol
 from zlib import crc32
@@ -30,6 +30,8 @@ DRAFT_BYTES = 300  # what a draft weighs beside its texts
 SWEEP_S = 0.1
 RETRY_AFTER_MS = 1000
 
+_size_of: Callable[["Pending"], int] = attrgetter("size_bytes")
+
 
 class Source(Protocol):
     """Where a draft came from and where its outcome goes."""
@@ -41,23 +43,22 @@ class Source(Protocol):
 class Pending:
     """A draft on its way. `rid` belongs to the source; `answered` is set when Busy has been said."""
 
-    __slots__ = ("answered", "draft", "rid", "size_bytes", "source", "submitted_at", "taken")
+    __slots__ = ("answered", "draft", "rid", "size_bytes", "source", "submitted_at")
 
     def __init__(self, draft: Draft, source: Source, rid: str = "") -> None:
         self.draft = draft
         self.source = source
         self.rid = rid
-        self.taken = False
         self.answered = False
         self.submitted_at = time.monotonic()
-        self.size_bytes = DRAFT_BYTES + (len(draft.content) if isinstance(draft, MessageDraft) else 0)
+        self.size_bytes = DRAFT_BYTES + (len(draft.content) if type(draft) is MessageDraft else 0)
 
 
 class _Lane:
     """One thread with the drafts of some conversations: a conversation is always on the same lane."""
 
     def __init__(self, number: int, writer: "Writer") -> None:
-        self.waiting: deque[Pending] = deque()
+        self.waiting: list[Pending] = []
         self.committing: list[Pending] = []
         self._writer = writer
         self._batches: SimpleQueue[list[Pending] | None] = SimpleQueue()
@@ -69,12 +70,14 @@ class _Lane:
         """Hands the next batch to the thread if it is free."""
         if self.committing or not self.waiting:
             return
-        batch, size = self.committing, 0
-        while self.waiting and len(batch) < BATCH and size < BATCH_BYTES:
-            pending = self.waiting.popleft()
-            pending.taken = True
-            size += pending.size_bytes
-            batch.append(pending)
+        batch, self.waiting = self.waiting[:BATCH], self.waiting[BATCH:]
+        if sum(map(_size_of, batch)) > BATCH_BYTES:
+            count, size = 0, 0
+            while size < BATCH_BYTES and count < len(batch):
+                size += batch[count].size_bytes
+                count += 1
+            batch, self.waiting = batch[:count], batch[count:] + self.waiting
+        self.committing = batch
         self._batches.put(batch)
 
     def stop(self) -> None:
@@ -91,7 +94,7 @@ class _Lane:
     def _commit(self, drafts: list[Draft]) -> list[Outcome]:
         try:
             for draft in drafts:
-                if isinstance(draft, MessageDraft) and not draft.message_id:
+                if type(draft) is MessageDraft and not draft.message_id:
                     draft.message_id = self._take_id()
             return self._writer.store.commit(drafts)
         except Busy as busy:
@@ -156,9 +159,9 @@ class Writer:
         self.batches += 1
         self.drafts += len(batch)
         self.queued -= len(batch)
+        self.queued_bytes -= sum(map(_size_of, batch))
         deliver = self._deliver
         for pending, outcome in zip(batch, outcomes, strict=True):
-            self.queued_bytes -= pending.size_bytes
             try:
                 deliver(pending, outcome)
             except Exception:
@@ -175,10 +178,13 @@ class Writer:
                     if not pending.answered and pending.submitted_at <= limit:
                         pending.answered = True
                         self._deliver(pending, _busy())
-            while lane.waiting and lane.waiting[0].submitted_at <= limit:
-                pending = lane.waiting.popleft()
-                self.queued -= 1
-                self.queued_bytes -= pending.size_bytes
+            if not lane.waiting or lane.waiting[0].submitted_at > limit:
+                continue
+            late = [pending for pending in lane.waiting if pending.submitted_at <= limit]
+            lane.waiting = lane.waiting[len(late) :]  # they stand in the order in which they came
+            self.queued -= len(late)
+            self.queued_bytes -= sum(map(_size_of, late))
+            for pending in late:
                 self._deliver(pending, _busy())
         if not self.queued:
             self._idle.set()
