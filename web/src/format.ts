@@ -1,4 +1,5 @@
 import { language, t } from './i18n'
+import { now as present } from './now'
 
 function startOfDay(time: Date): number {
   return new Date(time.getFullYear(), time.getMonth(), time.getDate()).getTime()
@@ -18,7 +19,7 @@ export function clock(createat: string | number): string {
 }
 
 /** The separator above a day's messages: Today, Yesterday, a weekday, a date. */
-export function dayLabel(createat: string | number, now: Date = new Date()): string {
+export function dayLabel(createat: string | number, now: Date = new Date(present.value)): string {
   const time = new Date(createat)
   const ago = daysAgo(time, now)
   if (ago === 0) return t('today')
@@ -29,7 +30,7 @@ export function dayLabel(createat: string | number, now: Date = new Date()): str
 }
 
 /** The short time at the end of a list row. */
-export function listTime(createat: string, now: Date = new Date()): string {
+export function listTime(createat: string, now: Date = new Date(present.value)): string {
   const time = new Date(createat)
   const ago = daysAgo(time, now)
   if (ago <= 0) return clock(createat)
@@ -44,7 +45,7 @@ export function fullTime(createat: string | number): string {
 
 export function lastSeen(seen: string | null | undefined): string {
   if (!seen) return t('offline')
-  const minutes = Math.floor((Date.now() - new Date(seen).getTime()) / 60_000)
+  const minutes = Math.floor((present.value - new Date(seen).getTime()) / 60_000)
   if (minutes < 1) return t('seenJustNow')
   if (minutes < 60) return t('seenMinutes', { n: minutes })
   return t('seenAt', { time: listTime(seen) })

@@ -1,7 +1,7 @@
 import { call } from './api'
 import { t } from './i18n'
 import { myId, store } from './store'
-import type { Conversation, Profile } from './wire'
+import type { Conversation, Profile, Reaction } from './wire'
 
 const asked = new Set<number>()
 let asking: Promise<void> = Promise.resolve()
@@ -51,6 +51,13 @@ function askFor(userId: number): void {
 /** Somebody who is known here without being a contact changed his profile. */
 export function lookUpAgain(userId: number): void {
   if (store.people.has(userId) && !store.contacts.has(userId) && userId !== myId()) askFor(userId)
+}
+
+/** The names of those who gave a reaction, as far as they are told. */
+export function whoReacted({ userids, count }: Reaction): string {
+  const names = userids.map((userId) => (userId === myId() ? t('you') : nameOf(userId)))
+  const more = count - names.length
+  return names.join(t('listSeparator')) + (more > 0 ? ` +${more}` : '')
 }
 
 export function isNotebook(conversation: { kind: number; dstid: number }): boolean {
