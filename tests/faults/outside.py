@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.faults.sockets import get
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PAUSE_S = 0.01
 
 

@@ -11,8 +11,8 @@ import msgspec
 from tests.people import Failure
 from tests.raw_client import ACCEPT, CLOSE, KEY, PING, PONG, TEXT, Refused, frame
 
-OPEN_TIMEOUT_S = 30.0
-CALL_TIMEOUT_S = 30.0
+OPEN_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 60.0
 decode = msgspec.json.decode
 
 

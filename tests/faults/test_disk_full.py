@@ -15,6 +15,8 @@ from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import Traffic
 from tests.fixtures.server import Server, StartServer
 
+pytestmark = pytest.mark.timeout(180)
+
 PEOPLE = 6
 BEFORE, DURING = 5, 15  # messages of each sender
 TEXT = "x" * 3000

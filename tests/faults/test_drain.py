@@ -14,6 +14,8 @@ from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import ACK, Sender, Traffic
 from tests.fixtures.server import STOP_TIMEOUT_S, Server, StartServer
 
+pytestmark = pytest.mark.timeout(180)
+
 DRAINING = 4001
 SPREAD_S = 0.2  # least time between the first and the last close: nobody's reconnects come all at once
 WARM_UP = 300  # acks before the signal
@@ -77,7 +79,7 @@ def test_what_is_on_its_way_is_answered_before_its_socket_is_closed(start_server
 
 @pytest.mark.parametrize("clients", [80, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
 def test_a_drain_loses_nothing(start_server: StartServer, clients: int) -> None:
-    server = start_server(*SETTINGS, "server.drain_notice_s=2")
+    server = start_server(*SETTINGS, "server.drain_notice_s=4")
     town = Town(server.port, people=clients, communities=0)
     verdict, took_s, closes, codes = asyncio.run(drain(server, town))
     spread_s = closes[-1] - closes[0]

@@ -16,6 +16,8 @@ from tests.faults.traffic import ACK, ERROR
 from tests.fixtures.server import Server, StartServer
 from tests.people import Person
 
+pytestmark = pytest.mark.timeout(180)
+
 SENDERS = 20
 TRIES = 5
 LONG = [pytest.mark.long, pytest.mark.timeout(600)]

@@ -19,6 +19,8 @@ from tests.faults.traffic import ACK
 from tests.fixtures.server import Server, StartServer
 from tests.people import Failure
 
+pytestmark = pytest.mark.timeout(180)
+
 WINDOW = 4  # messages of a streaming sender on their way
 TRIES = 5
 NOT_A_MEMBER, BLOCKED = 40303, 40304

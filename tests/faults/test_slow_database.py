@@ -13,6 +13,8 @@ from tests.faults.town import SETTINGS, SINGLE, Town
 from tests.fixtures.server import Server, StartServer
 from tests.people import Failure
 
+pytestmark = pytest.mark.timeout(180)
+
 SENDERS = 10
 EACH = 5  # messages of one sender while the database is locked
 LOCKED_S = 3.0

@@ -37,7 +37,7 @@ SYNC = f"fdatasync(9<{LOG}>) = 0"
 
 def test_the_oracle_passes_what_is_in_order() -> None:
     order = order_of(lines(write("aaa"), write("bbb"), SYNC, ack("aaa"), ack("bbb")), ["aaa", "bbb"])
-    assert (order.acks, order.wal_writes, order.syncs, order.early, order.unseen) == (2, 2, 1, [], [])
+    assert (order.acked, order.wal_writes, order.syncs, order.early, order.unseen) == ({"aaa", "bbb"}, 2, 1, [], [])
 
 
 def test_the_next_batch_may_write_while_acks_of_the_last_leave() -> None:
@@ -133,8 +133,8 @@ def test_nothing_leaves_before_it_is_synced(start_server: StartServer, tmp_path:
     cids = [cid for _, cid in traffic.ledger.attempts]
     with output.open(encoding="ascii") as trace:
         order = order_of(trace, cids)
-    print(f"{order.acks} ACKs, {order.wal_writes} writes and {order.syncs} syncs of the log")  # noqa: T201
+    print(f"{len(order.acked)} ACKs, {order.wal_writes} writes and {order.syncs} syncs of the log")  # noqa: T201
     assert order.early == []
     assert order.unseen == []
-    assert order.acks == len(cids)
+    assert order.acked == set(cids)
     assert order.syncs > 0

@@ -18,7 +18,7 @@ _ACK = re.compile(r'\{\\"cmd\\":1,\\"cid\\":\\"([^"\\]+)\\"')
 class Order:
     """Counts and complaints of a trace."""
 
-    acks: int = 0
+    acked: set[str] = field(default_factory=set)  # cids whose ACK left
     wal_writes: int = 0
     syncs: int = 0
     early: list[str] = field(default_factory=list)  # cids that left before a sync that followed their write
@@ -63,7 +63,7 @@ def order_of(lines: Iterable[str], cids: Iterable[str]) -> Order:
                 if cid not in safe:
                     dirty.setdefault(cid, number)
         elif target.startswith(("socket:", "TCP")):
-            order.acks += len(wanted.intersection(_ACK.findall(rest)))
+            order.acked |= wanted.intersection(_ACK.findall(rest))
             for cid in pattern.findall(rest):  # its ACK, or the message on its way to somebody
                 if cid in dirty:
                     order.early.append(cid)
