@@ -142,8 +142,7 @@ def test_being_kicked_while_the_socket_opens_lets_no_word_through(alice: Person,
     race = Race(bob)
     for number in range(ROUNDS // 2):
         bob.call("/contact/joincommunity", dstid=community)
-        kick = {"dstid": community, "memberid": bob.user_id}
-        with race.open(lambda kick=kick: alice.call("/community/kick", **kick)) as client:
+        with race.open(lambda: alice.call("/community/kick", dstid=community, memberid=bob.user_id)) as client:
             alice.say(community, "not for Bob", cmd=11)
             alice.say(bob.user_id, f"round {number}")
             while (got := client.json()).get("content") != f"round {number}":
