@@ -126,7 +126,7 @@ class Probe(Attachment):
             raise BadParameter("This must be a SHA-256 in hexadecimal.", field="sha256")
         size_bytes = self.params.integer("size")
         self.context.throttle.look_up(self.session_id)
-        stored = await self.call(self.context.uploads.probe, self.user_id, sha256, size_bytes)
+        stored = await self.context.workers.files.call(self.context.uploads.probe, self.user_id, sha256, size_bytes)
         if stored is None:
             self.reply(None)
         else:

@@ -38,7 +38,7 @@ class Attachment(BaseHandler):
     async def store_file(self, original: Original, source: Path, result: Path, thumb: Path) -> Stored:
         """What is kept of the file at `source`; `result` and `thumb` are free paths beside it. Raises: ImError."""
         workers, uploads = self.context.workers, self.context.uploads
-        stored = await self.call(uploads.known, self.user_id, original)
+        stored = await workers.files.call(uploads.known, self.user_id, original)
         if stored is not None:
             return stored
         paths = str(source), str(result), str(thumb)

@@ -46,9 +46,11 @@ class Resource(BaseHandler):
     async def get(self, name: str) -> None:
         small = self.params.flag("small", default=False)
         viewer_id = self._viewer_id or self.user_id
-        served = await self.call(self.context.uploads.view, viewer_id, name, small=small)
+        # Not the database's threads: a bucket that does not answer must hold up files only.
+        files = self.context.workers.files
+        served = await files.call(self.context.uploads.view, viewer_id, name, small=small)
         only_head = self.request.method == "HEAD"
-        elsewhere = None if only_head else await self.call(self.context.uploads.elsewhere, served.name)
+        elsewhere = None if only_head else await files.call(self.context.uploads.elsewhere, served.name)
         if elsewhere is not None:
             self._send_elsewhere(served, elsewhere)
             return

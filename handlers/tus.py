@@ -154,7 +154,7 @@ class Finish(Attachment):
         files, resumable = self.context.workers.files, self.context.resumable
         partial = await self.call(resumable.find, self.user_id, upload_id)
         if partial.sha256:
-            stored = await self.call(self.context.uploads.known, self.user_id, _original(partial, partial.sha256))
+            stored = await files.call(self.context.uploads.known, self.user_id, _original(partial, partial.sha256))
             if stored is None:
                 raise Conflict("This upload is complete.")
             self.reply_stored(stored)

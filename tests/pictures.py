@@ -177,6 +177,17 @@ def jpeg_head(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def mpo_head(width: int, height: int) -> bytes:
+    """The picture of a phone with two lenses, both of which promise any size."""
+    image = quarters()
+    data = bytearray(encoded(image, "MPO", save_all=True, append_images=[image]))
+    at = data.find(b"\xff\xc0")
+    while at >= 0:
+        data[at + 5 : at + 9] = struct.pack(">HH", height, width)
+        at = data.find(b"\xff\xc0", at + 1)
+    return bytes(data)
+
+
 def gif_head(width: int, height: int) -> bytes:
     data = bytearray(gif(2))
     data[6:10] = struct.pack("<HH", width, height)

@@ -18,8 +18,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CONNECT_S = 5
-CALL_S = 60
-RETRIES = 2
+CALL_S = 30
+RETRIES = 1
 PARTS_AT_ONCE = 2  # of 5 MiB each, which are in memory together
 
 

@@ -22,10 +22,11 @@ from tests.people import Failure, Person
 
 
 class House(NamedTuple):
-    """A running server: its port, and its store to look at what a call has left."""
+    """A running server: its port, its store to look at what a call has left, and where its files live."""
 
     port: int
     store: Store
+    uploads: settings.Uploads
 
     def person(self, nickname: str = "") -> Person:
         return Person(self.port, nickname or "somebody")
@@ -74,7 +75,7 @@ def open_house(folder: Path, *overrides: str) -> Iterator[House]:
     assert ready.wait(60), "the server did not start"
     port, store, stop, loop = opened
     try:
-        yield House(port, store)
+        yield House(port, store, config.uploads)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(60)

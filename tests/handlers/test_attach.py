@@ -1,5 +1,6 @@
 """Uploading, probing and fetching pictures, over real HTTP."""
 
+import gzip
 import hashlib
 import io
 import time
@@ -25,6 +26,7 @@ from tests.handlers.uploading import (
     read_answer,
     request,
     send_until_refused,
+    until_arrived,
     until_nothing_arrives,
     until_something_arrives,
     upload,
@@ -255,7 +257,7 @@ def test_bombs_end_quickly_and_cost_the_server_no_memory(start_server: StartServ
     before = memory_bytes(server)
     bombs = (
         *(pictures.png_head(50_000, 50_000), pictures.jpeg_head(50_000, 50_000), pictures.gif_head(50_000, 50_000)),
-        *(pictures.webp_head(16_000, 16_000), pictures.gif(10_000, (4, 4))),
+        *(pictures.webp_head(16_000, 16_000), pictures.gif(10_000, (4, 4)), pictures.mpo_head(50_000, 50_000)),
     )
     for bomb in bombs:
         started = time.monotonic()
@@ -264,20 +266,46 @@ def test_bombs_end_quickly_and_cost_the_server_no_memory(start_server: StartServ
         assert time.monotonic() - started < 30
     parts = b"".join(form(b"", name=f"part{number}")[: -len(f"--{BOUNDARY}--\r\n")] for number in range(10_000))
     assert post_file(person, parts + form(PHOTO)).code == 40002
+    zeros = gzip.compress(bytes(300_000_000), 9)
+    packed = post_file(person, zeros, Content_Encoding="gzip")
+    assert (packed.status, packed.code) == (400, 40002)
     assert post_file(person, form(PHOTO + b"\0" * 9_000_000)).code == 0
+    assert memory_bytes(server) - before < 20_000_000
+    assert not arriving(server.folder)
+    assert len(list(server.folder.glob("resource/??/*"))) == 2  # of the same picture, whatever follows it
+
+
+def test_a_hundred_megabytes_pass_through_little_memory(start_server: StartServer) -> None:
+    server = start_server("security.throttle=no")
+    person = Person(server.port, "Ann")
+    upload(person, PHOTO)
+    before = memory_bytes(server)
+    data = b"\x1a" + bytes(104_857_599)
+    stored = post_file(person, form(data, file_name="large.bin"))
+    assert stored.envelope["file"]["size"] == len(data)
+    assert fetch(person, stored.envelope["data"]).body == data
     assert memory_bytes(server) - before < 20_000_000
 
 
-def test_a_server_killed_in_an_upload_leaves_nothing_half(start_server: StartServer) -> None:
+@pytest.mark.parametrize("moment", ["arriving", "arrived", "making", "stored"])
+def test_whenever_the_server_is_killed_no_half_file_is_left(start_server: StartServer, moment: str) -> None:
     server = start_server("security.throttle=no")
     person = Person(server.port, "Ann")
-    body = form(b"x" * 1_000_000)
-    connection = raw(person.port, head_of_upload(person, f"Content-Length: {len(body)}"), body[:600_000])
+    data = pictures.encoded(pictures.grainy(2400, 1600), "JPEG", quality=95)
+    body = form(data)
+    part = len(body) - (500_000 if moment == "arriving" else 0)
+    connection = raw(person.port, head_of_upload(person, f"Content-Length: {len(body)}"), body[:part])
     until_something_arrives(server.folder)
+    if moment == "making":
+        until_arrived(server.folder, 2)  # what was made is being written beside what was sent
+    elif moment == "stored":
+        assert read_answer(connection).code == 0
     server.kill()
     connection.close()
-    assert arriving(server.folder)
     server.restart()
-    upload(person, PHOTO)
     assert not arriving(server.folder)
-    assert len(list(server.folder.glob("resource/??/*"))) == 2
+    for file in server.folder.glob("resource/??/*"):
+        with Image.open(file) as image:
+            image.load()
+    whole = upload(person, data)
+    assert fetch(person, whole["data"]).status == fetch(person, whole["thumb"]).status == 200

@@ -1,13 +1,17 @@
 """Files of all kinds over HTTP, on the folder and on a real S3 server: names, types, rights, signed addresses."""
 
 import http.client
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from imtornado.services.blob_places import open_blobs
+from imtornado.services.clean_up import CleanUp
 from tests import media, pictures
 from tests.fixtures.s3 import S3Server
 from tests.handlers.house import House, create, open_house, refusal
@@ -157,6 +161,28 @@ def test_an_avatar_has_two_sizes(ann: Person, stranger: Person) -> None:
     assert len(small.body) < len(followed(fetch(stranger, square["data"])).body)
     assert small.body == followed(fetch(stranger, square["thumb"])).body
     assert followed(fetch(ann, sent(ann, PDF)["data"] + "?small=1")).body == PDF
+
+
+def test_ten_at_once_get_the_same_file_while_unused_ones_are_removed(house: House) -> None:
+    people = house.people(10)
+    data = pictures.encoded(pictures.quarters(300, 210), "PNG")
+    clean_up = CleanUp(house.store, house.store.clock, open_blobs(house.uploads))
+    ended = threading.Event()
+
+    def collect() -> int:
+        removed = 0
+        while not ended.wait(0.05):
+            removed += clean_up.collect(60_000) + clean_up.sweep(60_000)
+        return removed
+
+    with ThreadPoolExecutor(11) as threads:
+        collecting = threads.submit(collect)
+        answers = [*threads.map(lambda person: sent(person, data), people)]
+        bodies = {followed(fetch(person, answers[0]["data"])).body for person in people}
+        ended.set()
+        collecting.result(60)
+    assert len({answer["data"] for answer in answers}) == 1
+    assert len(bodies) == 1
 
 
 # Rights

@@ -119,6 +119,14 @@ def until_something_arrives(folder: Path) -> None:
         time.sleep(0.01)
 
 
+def until_arrived(folder: Path, files: int) -> None:
+    """Returns when so many temporary files are there, or everything is over."""
+    until = time.monotonic() + 30
+    while len(arriving(folder)) < files and not [*folder.glob("resource/??/*")]:
+        assert time.monotonic() < until, "nothing was made"
+        time.sleep(0.001)
+
+
 def until_nothing_arrives(folder: Path) -> None:
     until = time.monotonic() + 30
     while arriving(folder):
