@@ -91,6 +91,12 @@ def test_what_two_people_do_with_messages(start_server: StartServer, open_page: 
     expect(at(desk, "reaction")).to_have_text("👍2")
     expect(at(desk, "reaction")).to_have_attribute("aria-pressed", "true")
 
+    # A sticker.
+    at(phone, "emoji-open").tap()
+    at(phone, "sticker-tab").first.tap()
+    at(phone, "sticker").first.tap()
+    expect(at(desk, "message-sticker")).to_be_visible()
+
     # An edit, by the keyboard; the quote follows.
     at(desk, "composer").press("ArrowUp")
     expect(at(desk, "editing")).to_be_visible()

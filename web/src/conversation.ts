@@ -41,6 +41,10 @@ export async function sendDraft(key: string, draft: Draft): Promise<void> {
   await outbox.add({ userid: myId(), kind: kind as Kind, dstid, media: Media.text, content, reply, mention, ...blank })
 }
 
+export async function sendSticker(kind: Kind, dstid: number, url: string): Promise<void> {
+  await outbox.add({ userid: myId(), kind, dstid, media: Media.picture, content: '', url, pic: '', file: null, blob: null })
+}
+
 export async function sendPictures(kind: Kind, dstid: number, pictures: readonly Blob[]): Promise<void> {
   for (const picture of pictures) await sendPicture(kind, dstid, picture)
 }

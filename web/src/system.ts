@@ -1,6 +1,7 @@
 import { fullTime } from './format'
 import { t } from './i18n'
 import { nameOf } from './people'
+import { isSticker, stickerLabel } from './stickers'
 import { myId } from './store'
 import { isGone, Media, type Conversation, type Message, type Row, type SystemEvent } from './wire'
 
@@ -57,7 +58,7 @@ export function isSystem(message: Message): boolean {
 export function summary(row: Row): string {
   if (isGone(row)) return row.gone === 'recalled' ? t('goneRecalled') : ''
   if (isSystem(row)) return systemText(row)
-  if (row.media === Media.picture) return t('aPicture')
+  if (row.media === Media.picture) return isSticker(row.url) ? `[${stickerLabel(row.url) || t('aSticker')}]` : t('aPicture')
   if (row.content) return row.content.slice(0, 200)
   return t('aMessage')
 }

@@ -88,6 +88,7 @@ const texts = {
   emojiSymbols: 'Symbols',
   addPicture: 'Send a picture',
   aPicture: '[Picture]',
+  aSticker: 'Sticker',
   aMessage: '[Message]',
   sendPictures: 'Send {n} pictures',
   sendPictures_one: 'Send picture',

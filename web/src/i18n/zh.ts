@@ -85,6 +85,7 @@ export const zh: Record<Key, string> = {
   emojiSymbols: '符号',
   addPicture: '发送图片',
   aPicture: '[图片]',
+  aSticker: '贴纸',
   aMessage: '[消息]',
   sendPictures: '发送 {n} 张图片',
   dropHere: '拖放到此处发送图片',
