@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.fixtures.server import Server
+from tests.live.conftest import EVERY_WAY
 from tests.live.figures import wait_until_all_closed
 from tests.people import Person
 from tests.raw_client import RawClient, Refused, frame
@@ -82,13 +83,14 @@ def _half(client: RawClient) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("chat_server", EVERY_WAY, indirect=True)
 @pytest.mark.parametrize("leave", [_reset, _fin, _frame_and_fin, _half], ids=["reset", "fin", "frame and fin", "half"])
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_leaving_around_the_upgrade(alice: Person, leave: Callable[[RawClient], None], moment: str) -> None:
     """Twelve ways, a thousand in all and more: opened = closed, nothing logged (the fixture looks at the log)."""
     clients = []
     for number in range(ROUNDS // 10):
-        client = RawClient(alice.port, alice.token, handshake=False)
+        client = alice.open(handshake=False)
         client.send_raw(client.request[:-2] if moment == "before" else client.request)
         if moment == "after":
             client.read_response()
@@ -98,7 +100,7 @@ def test_leaving_around_the_upgrade(alice: Person, leave: Callable[[RawClient], 
         clients.append(client)
     for client in clients:
         client.close()
-    wait_until_all_closed(alice.port)
+    wait_until_all_closed(alice.port, alice.tls)
 
 
 class Race:
