@@ -54,7 +54,7 @@ def test_readers_that_never_read_are_sent_away_and_harm_nobody(chat_server: Serv
     for number in range(150):  # what the batches themselves need is in the figure before
         here.send(alice.message(community, f"{number} {CHUNK}", cmd=11))
         assert reader.until(cmd=11, media=1)["content"].startswith(f"{number} ")
-    before_kb = memory_kb(chat_server)
+    before_kb, before_open = memory_kb(chat_server), figure(chat_server.port, "sockets")
     slow = [never_reads(sleeper) for sleeper in sleepers for _ in range(10)]
     most_kb = 0
     for number in range(150):
@@ -63,7 +63,7 @@ def test_readers_that_never_read_are_sent_away_and_harm_nobody(chat_server: Serv
         most_kb = max(most_kb, memory_kb(chat_server))
     assert (most_kb - before_kb) / len(slow) < 1000
     assert here.until(cmd=1, seq=2 + 300 + len(sleepers))
-    wait_until(lambda: figure(chat_server.port, "sockets") == 2)
+    wait_until(lambda: figure(chat_server.port, "sockets") <= before_open)
     assert {client.closed_with() for client in slow} <= {4000, 1006}
 
 
@@ -147,4 +147,4 @@ def test_a_socket_that_neither_reads_nor_speaks_is_let_go(start_server: StartSer
         alice.say(bob.user_id, f"{number} {CHUNK}")
     wait_until(lambda: figure(server.port, "sockets") == 0)
     assert figure(server.port, "sockets_opened_total") == figure(server.port, "sockets_closed_total") == 1
-    assert silent.closed_with() == 1006
+    assert silent.closed_with() in (4002, 1006)
