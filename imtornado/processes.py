@@ -170,7 +170,7 @@ def _serve(connection: Connection, bounds: Bounds) -> None:
     while True:
         try:
             function, args, kwargs = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):  # a parent that was killed before it read its answer resets the pipe
             return
         cpu_until_s = math.ceil(time.process_time()) + bounds.cpu_s
         highest = resource.getrlimit(resource.RLIMIT_CPU)[1]
