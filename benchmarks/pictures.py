@@ -58,7 +58,7 @@ def delivery_ms(ann: Person, bob: Person, seconds: float) -> list[float]:
     for number in range(int(seconds * RATE)):
         wait = began + number / RATE - time.monotonic()
         if wait > 0:
-            time.sleep(wait)
+            time.sleep(wait)  # an open loop: the clock says when the next one is due
         message = ann.message(bob.user_id, f"message {number}")
         started = time.perf_counter()
         sender.send(message)

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import pytest
 
+from tests.fixtures.services import everything_is_required
+
 ROOM_BYTES = 64 * 1024  # what may still be written when the disk is nearly full
 DISK_BYTES = 16 * 1024 * 1024
 
@@ -55,10 +57,13 @@ class Mounted:
 
 @contextmanager
 def mounted(folder: Path) -> Iterator[Mounted]:
-    """A small file system on the folder; the test is skipped where none may be mounted."""
+    """A small file system on the folder; without it the test is skipped, or fails where everything is required."""
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no file system may be mounted here")
+        missing = "no file system may be mounted here"
+        if everything_is_required():
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
     try:
         yield Mounted(folder)
     finally:
