@@ -4,6 +4,7 @@ fixtures/logs.py      expect_log: announces log lines; a test fails on any other
 fixtures/loop.py      io_loop: the event loop of one test (pytest-tornado's gen_test, http_client, … use it)
 fixtures/server.py    start_server, server: the real server in a process of its own, on a free port
 fixtures/s3.py        s3_server: a real S3 server, one for the whole run
+fixtures/mariadb.py   mysql_url: an empty database; mariadb: the server of the run; own_mariadb: one to be killed
 fixtures/browser.py   open_page: a page in a Chromium context of its own, one for each person of a test
 fixtures/tls.py       certificate: for a server that speaks TLS on 127.0.0.1
 fixtures/services.py  require(program, reason): its path, or the test is skipped, or fails where all is required
@@ -15,6 +16,7 @@ pytest_plugins = (
     "tests.fixtures.loop",
     "tests.fixtures.server",
     "tests.fixtures.s3",
+    "tests.fixtures.mariadb",
     "tests.fixtures.browser",
     "tests.fixtures.tls",
 )
