@@ -16,6 +16,7 @@ from imtornado import log as logs
 from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.live.hub import Live
+from imtornado.measuring import measure
 from imtornado.metrics import Metrics
 from imtornado.passwords import Passwords
 from imtornado.services.accounts import Accounts
@@ -52,9 +53,11 @@ class Server:
     def __init__(self, config: Config, store: Store) -> None:
         self.config = config
         self.store = store
+        store.timings.slow_ms = config.storage.slow_query_ms
         self.workers = Workers(
             database_threads=config.storage.threads,
             database_queue=config.storage.queue,
+            database_wait_ms=config.storage.wait_ms,
             password_threads=config.accounts.password_threads,
             password_queue=config.accounts.password_queue,
             picture_processes=config.uploads.workers,
@@ -96,7 +99,7 @@ class Server:
             body_timeout=BODY_WAIT_S,
         )
         self._tidying: asyncio.Task[None]
-        self._measure()
+        measure(self.metrics, self.live, self.workers, store)
 
     async def start(self) -> list[socket.socket]:
         """Opens the listener; the sockets that it listens on."""
@@ -137,21 +140,6 @@ class Server:
         # Off the loop: a call that still runs may wait for an answer of the writer, which only the loop can give.
         await asyncio.to_thread(self.workers.close)
         self.store.close()
-
-    def _measure(self) -> None:
-        gauge, counter, live = self.metrics.gauge, self.metrics.counter, self.live
-        gauge("sockets", "Open chat sockets", lambda: len(live.registry))
-        gauge("users_online", "Users with an open chat socket", lambda: live.registry.user_count)
-        gauge("writer_queue", "Drafts that wait for their commit", lambda: live.writer.queued)
-        gauge("database_calls", "Calls handed to the database threads", lambda: self.workers.database.waiting)
-        gauge("password_calls", "Calls handed to the password threads", lambda: self.workers.passwords.waiting)
-        counter("sockets_opened", "Chat sockets opened", lambda: live.registry.opened)
-        counter("sockets_closed", "Chat sockets closed", lambda: live.registry.closed)
-        counter("slow_readers_closed", "Chat sockets closed with 4000", lambda: live.flusher.slow_readers)
-        counter("batches", "Transactions of the writer", lambda: live.writer.batches)
-        counter("drafts", "Drafts committed", lambda: live.writer.drafts)
-        counter("messages", "Messages fanned out", lambda: live.delivery.messages)
-        counter("frames", "Message frames queued for sockets", lambda: live.delivery.frames)
 
 
 def serve(config: Config) -> None:

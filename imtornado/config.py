@@ -64,6 +64,12 @@ class Storage(msgspec.Struct, frozen=True):
         Positive, _doc("threads, each with a connection of its own, for everything but the message writer")
     ] = 4
     queue: Annotated[Positive, _doc("calls that may wait for those threads; more are told to come back")] = 256
+    wait_ms: Annotated[
+        Positive, _doc("a call that no thread has taken for so long is told to come back, and is not made")
+    ] = 10_000
+    slow_query_ms: Annotated[
+        Count, _doc("a transaction that takes longer is logged with its name, never with what it was about; 0: none")
+    ] = 200
     unsafe_durability: Annotated[bool, _doc("start although the database may lose what it has committed")] = False
 
 

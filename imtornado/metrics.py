@@ -1,9 +1,10 @@
 """Counters for Prometheus: what the HTTP side measures, and gauges that are read from the objects at each scrape."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 # Seconds; the fast end matters: most calls are one SELECT.
@@ -31,11 +32,27 @@ class Metrics:
 
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """Shows what `read` returns at each scrape, as imtornado_<name>."""
-        self._readings.gauges.append((f"imtornado_{name}", meaning, read))
+        self.gauges(name, meaning, "", lambda: {"": read()})
+
+    def gauges(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """As `gauge`, of several things: {value of the label: number}. The values are ours, and few."""
+        self._readings.add(GaugeMetricFamily, name, meaning, label, read)
 
     def counter(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """As `gauge`, for a number that only grows since the start; shown as imtornado_<name>_total."""
-        self._readings.counters.append((f"imtornado_{name}", meaning, read))
+        self.counters(name, meaning, "", lambda: {"": read()})
+
+    def counters(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """As `gauges`, for numbers that only grow."""
+        self._readings.add(CounterMetricFamily, name, meaning, label, read)
+
+    def sums(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, tuple[int, float]]]) -> None:
+        """As `gauges`, of {value: (how often, how much in all)}: imtornado_<name>_count and imtornado_<name>_sum."""
+        self._readings.add(SummaryMetricFamily, name, meaning, label, read)
+
+    def histogram(self, name: str, meaning: str, buckets: Sequence[float]) -> Callable[[float], None]:
+        """Counts each number that is given to what it returns."""
+        return Histogram(f"imtornado_{name}", meaning, buckets=buckets, registry=self._registry).observe
 
     def exposition(self) -> bytes:
         """All figures in the text format of Prometheus."""
@@ -46,11 +63,17 @@ class _Readings(Collector):
     """Plain numbers of other objects, read when somebody asks: counting costs them nothing but an integer."""
 
     def __init__(self) -> None:
-        self.gauges: list[tuple[str, str, Callable[[], float]]] = []
-        self.counters: list[tuple[str, str, Callable[[], float]]] = []
+        self._families: list[tuple[Callable[..., Any], str, str, str, Callable[[], Mapping[str, Any]]]] = []
 
-    def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
-        for name, meaning, read in self.gauges:
-            yield GaugeMetricFamily(name, meaning, value=read())
-        for name, meaning, read in self.counters:
-            yield CounterMetricFamily(name, meaning, value=read())
+    def add(
+        self, family: Callable[..., Any], name: str, meaning: str, label: str, read: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self._families.append((family, f"imtornado_{name}", meaning, label, read))
+
+    def collect(self) -> Iterable[Metric]:
+        for family, name, meaning, label, read in self._families:
+            shown = family(name, meaning, labels=[label] if label else [])
+            for value, number in read().items():
+                # A summary takes two numbers, how often and how much.
+                shown.add_metric([value] if label else [], *(number if isinstance(number, tuple) else (number,)))
+            yield shown

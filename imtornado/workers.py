@@ -7,11 +7,14 @@ instead of growing: the caller is told when to come back.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import ParamSpec, TypeVar
 
 from imtornado.errors import Busy
 from imtornado.processes import ProcessPool
+from imtornado.timings import Timings
 
+WAIT_MS = 10_000
 CALM_LOOKS = 3
 LOOK_EVERY_S = 0.01
 
@@ -20,13 +23,41 @@ T = TypeVar("T")
 
 
 class Pool:
-    """`threads` threads and at most `queue` waiting calls. Called from the IOLoop only."""
+    """`threads` threads and at most `queue` waiting calls, none for longer than `wait_ms`. Called from the IOLoop only.
 
-    def __init__(self, name: str, threads: int, queue: int) -> None:
+    `waits` and `work` are told, under the name, how long calls waited for their thread and how long they took it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        queue: int,
+        *,
+        wait_ms: int = WAIT_MS,
+        waits: Timings | None = None,
+        work: Timings | None = None,
+    ) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._name = name
+        self._threads = threads
         self._limit = threads + queue
+        self.wait_s = wait_ms / 1000
         self._closed = False
-        self.waiting = 0  # calls handed in and not finished, for the metrics
+        self.waiting = 0  # calls handed in and not finished
+        self.refused = 0
+        self._waits = waits or Timings()
+        self._work = work or Timings()
+
+    @property
+    def busy(self) -> int:
+        """Threads that work."""
+        return min(self.waiting, self._threads)
+
+    @property
+    def queued(self) -> int:
+        """Calls that wait for a thread."""
+        return self.waiting - self.busy
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises, from a thread of the pool. Raises: Busy when too many wait, or at the end.
@@ -34,16 +65,34 @@ class Pool:
         A caller that is cancelled leaves the call running: its place is free when the call ends.
         """
         if self.waiting >= self._limit or self._closed:
+            self.refused += 1
             raise _busy()
         self.waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
+        handed_in = perf_counter()
+        future = asyncio.get_running_loop().run_in_executor(
+            self._executor, lambda: self._run(handed_in, lambda: function(*args, **kwargs))
+        )
         future.add_done_callback(self._finished)
         try:
             return await asyncio.shield(future)
+        except _WaitedTooLong:
+            self.refused += 1
+            raise
         except asyncio.CancelledError:
             if future.cancelled():  # not the caller: the pool was closed while the call waited for its thread
                 raise _busy() from None
             raise
+
+    def _run(self, handed_in: float, call: Callable[[], T]) -> T:
+        """On a thread. What waited for too long is not made: its caller will ask again, or has gone."""
+        began = perf_counter()
+        self._waits.add(self._name, began - handed_in)
+        if began - handed_in > self.wait_s:
+            raise _WaitedTooLong("The server is busy. Try again in a moment.", retry_after_ms=1000)
+        try:
+            return call()
+        finally:
+            self._work.add(self._name, perf_counter() - began)
 
     def _finished(self, future: "asyncio.Future[T]") -> None:
         self.waiting -= 1
@@ -64,13 +113,19 @@ class Workers:
         *,
         database_threads: int,
         database_queue: int,
+        database_wait_ms: int = WAIT_MS,
         password_threads: int,
         password_queue: int,
         picture_processes: int = 1,
     ) -> None:
-        self.database = Pool("database", database_threads, database_queue)
-        self.passwords = Pool("passwords", password_threads, password_queue)
-        self.files = Pool("files", 4, 1024)
+        self.waits = Timings()
+        self.work = Timings()
+        waits, work = self.waits, self.work
+        self.database = Pool(
+            "database", database_threads, database_queue, wait_ms=database_wait_ms, waits=waits, work=work
+        )
+        self.passwords = Pool("passwords", password_threads, password_queue, waits=waits, work=work)
+        self.files = Pool("files", 4, 1024, waits=waits, work=work)
         self.pictures = ProcessPool("pictures", picture_processes, 32)
 
     async def rest(self, within_s: float) -> None:
@@ -91,6 +146,10 @@ class Workers:
         self.files.close()
         self.passwords.close()
         self.database.close()
+
+
+class _WaitedTooLong(Busy):
+    """No thread had taken the call in time."""
 
 
 def _busy() -> Busy:

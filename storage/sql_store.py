@@ -37,6 +37,7 @@ class SqlStore:
         self._transactions = Transactions(database, clock)
         self._committer = Committer(self._transactions)
         self.clock = clock
+        self.timings = self._transactions.timings
         self.users: Users = SqlUsers(self._transactions)
         self.tickets: Tickets = SqlTickets(self._transactions)
         self.sessions: Sessions = SqlSessions(self._transactions)

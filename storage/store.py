@@ -43,6 +43,7 @@ from imtornado.records import (
     Usage,
     User,
 )
+from imtornado.timings import Timings
 
 REGISTRATION = "registration"  # purpose of the tickets that `Users.create` takes as invitations
 
@@ -355,6 +356,7 @@ class Store(Protocol):
     uploads: Uploads
     partial_uploads: PartialUploads
     clock: Clock
+    timings: Timings  # of its transactions, by the method that opened them; those of `commit` are "batch"
 
     @property
     def epoch(self) -> str:

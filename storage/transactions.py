@@ -6,9 +6,12 @@ Tx             an open transaction
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from time import perf_counter
+from types import CodeType
 from typing import Any, Protocol
 
 import msgspec
@@ -16,6 +19,7 @@ import peewee
 
 from imtornado.clock import Clock
 from imtornado.records import Event
+from imtornado.timings import Timings
 
 log = logging.getLogger(__name__)
 
@@ -143,28 +147,37 @@ class Tx:
 
 
 class Transactions:
-    """Where every storage module gets its transactions from. Any worker thread."""
+    """Where every storage module gets its transactions from. Any worker thread.
+
+    Each is timed under the name of the method that opens it, "conversations.history", never with its parameters.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.clock = clock
+        self.timings = Timings()
         self._listener: Callable[[Sequence[Event]], None] | None = None
 
     def on_events(self, callback: Callable[[Sequence[Event]], None]) -> None:
         """`callback` gets the events of each later `write`, on the committing thread."""
         self._listener = callback
 
-    @contextmanager
-    def read(self) -> Iterator[Tx]:
+    def read(self) -> AbstractContextManager[Tx]:
         """A snapshot. Raises: Busy."""
-        with self.database.reading() as connection:
-            yield Tx(connection, self.database, self.clock.now_ms())
+        # The caller's frame, as a logger does it: no name has to be written down twice, and none can be wrong.
+        return self._timed(_name_of(sys._getframe(1).f_code), self.database.reading())
+
+    def write(self) -> AbstractContextManager[Tx]:
+        """Commits at the end of the block, undoes all of it on any exception. Raises: Busy, Conflict."""
+        return self._write(_name_of(sys._getframe(1).f_code))
+
+    def batch(self) -> AbstractContextManager[Tx]:
+        """As `write`, for the writer, who stores and hands on the events himself."""
+        return self._timed("batch", self.database.writing(often=True))
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """Commits at the end of the block, undoes all of it on any exception. Raises: Busy, Conflict."""
-        with self.database.writing() as connection:
-            tx = Tx(connection, self.database, self.clock.now_ms())
+    def _write(self, name: str) -> Iterator[Tx]:
+        with self._timed(name, self.database.writing()) as tx:
             yield tx
             events = tx.write_events()
         if events and self._listener is not None:
@@ -174,7 +187,18 @@ class Transactions:
                 log.exception("the listener of events failed; they are stored and will be read later")
 
     @contextmanager
-    def batch(self) -> Iterator[Tx]:
-        """As `write`, for the writer, who stores and hands on the events himself."""
-        with self.database.writing(often=True) as connection:
-            yield Tx(connection, self.database, self.clock.now_ms())
+    def _timed(self, name: str, opened: AbstractContextManager[Connection]) -> Iterator[Tx]:
+        asked = began = perf_counter()
+        try:
+            with opened as connection:
+                began = perf_counter()
+                yield Tx(connection, self.database, self.clock.now_ms())
+        finally:
+            self.timings.add(name, perf_counter() - asked, began - asked)
+
+
+@cache
+def _name_of(code: CodeType) -> str:
+    """ "conversations.history" of `SqlConversations.history`."""
+    noun, _, method = code.co_qualname.rpartition(".")
+    return f"{noun.removeprefix('Sql').lower()}.{method.lstrip('_')}"

@@ -39,6 +39,7 @@ FOUNDATION = frozenset(
         "imtornado.protocol",
         "imtornado.records",
         "imtornado.resource_urls",
+        "imtornado.timings",
         "imtornado.workers",
     }
 )
@@ -51,7 +52,7 @@ RULES_AND_LIVE = (
     "imtornado.attachments",
 )
 HANDLERS = "handlers"
-COMPOSITION = ("imtornado.app", "imtornado.cli", "imtornado.__main__", "imtornado.commands")
+COMPOSITION = ("imtornado.app", "imtornado.cli", "imtornado.__main__", "imtornado.commands", "imtornado.measuring")
 WHOLE_PACKAGES = ("storage", "handlers", "imtornado.services", "imtornado.live")  # one import within is no crossing
 INTERFACE_OF_STORAGE = "storage.store"
 # Of live only those that reach the database through a worker; registry, delivery and wire know of none.

@@ -85,9 +85,11 @@ class _Lane:
 
     def _run(self) -> None:
         while (batch := self._batches.get()) is not None:
+            began = time.perf_counter()
             outcomes = self._commit([pending.draft for pending in batch])
+            took_s = time.perf_counter() - began
             try:
-                self._writer.loop.call_soon_threadsafe(self._writer.committed, self, batch, outcomes)
+                self._writer.loop.call_soon_threadsafe(self._writer.committed, self, batch, outcomes, took_s)
             except RuntimeError:
                 return  # the loop is closed: nobody waits for this any more
 
@@ -127,6 +129,7 @@ class Writer:
         self.queued_bytes = 0
         self.batches = 0
         self.drafts = 0
+        self.on_batch: Callable[[int, float], object] = lambda _drafts, _took_s: None  # for the metrics
         self._lanes = [_Lane(number, self) for number in range(lanes)]
         self._sweeper = self.loop.call_later(SWEEP_S, self._sweep)
 
@@ -152,12 +155,13 @@ class Writer:
         for lane in self._lanes:
             lane.start()
 
-    def committed(self, lane: _Lane, batch: list[Pending], outcomes: list[Outcome]) -> None:
+    def committed(self, lane: _Lane, batch: list[Pending], outcomes: list[Outcome], took_s: float) -> None:
         """The thread's report. The next batch starts first, so that its fsync overlaps this one's fan-out."""
         lane.committing = []
         lane.start()
         self.batches += 1
         self.drafts += len(batch)
+        self.on_batch(len(batch), took_s)
         self.queued -= len(batch)
         self.queued_bytes -= sum(map(_size_of, batch))
         deliver = self._deliver

@@ -53,3 +53,22 @@ def test_requests_are_counted_by_route_whatever_callers_make_up(house: House) ->
     assert 'imtornado_http_request_seconds_count{route="unknown",status="404"} 50.0' in figures
     for gauge in ("imtornado_sockets 0.0", "imtornado_database_calls", "imtornado_batches_total"):
         assert gauge in figures
+
+
+def test_the_figures_tell_of_transactions_pools_and_batches(house: House) -> None:
+    ada = house.person("Ada")
+    ada.rows("/message/conversations")
+    ada.data("/message/send", cmd=10, dstid=ada.user_id, content="note", cid="cid-1")
+    figures = exchange(house.port, "GET", "/metrics").body.decode()
+    for figure in (
+        'imtornado_transaction_seconds_count{name="conversations.list"}',
+        'imtornado_transaction_seconds_sum{name="batch"}',
+        'imtornado_pool_busy{pool="database"}',
+        'imtornado_pool_queue{pool="passwords"}',
+        'imtornado_pool_refused_total{pool="files"}',
+        'imtornado_pool_wait_seconds_count{pool="database"}',
+        'imtornado_pool_work_seconds_sum{pool="database"}',
+        'imtornado_batch_size_bucket{le="1.0"}',
+        "imtornado_batch_seconds_sum",
+    ):
+        assert f"{figure} " in figures
