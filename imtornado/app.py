@@ -34,6 +34,7 @@ from imtornado.services.uploads import Uploads
 from imtornado.services.views import Views
 from imtornado.workers import Workers
 from storage.backends import open_store
+from storage.serving import serving
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,11 @@ async def _serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     store = open_store(config.storage.url, Clock(), auto_migrate=config.storage.auto_migrate)
+    with serving(config.storage.url):
+        await _run(config, store, stopped)
+
+
+async def _run(config: Config, store: Store, stopped: asyncio.Event) -> None:
     server = Server(config, store)
     sockets = await server.start()
     # What was built lives as long as the process, and neither sockets nor messages leave circles behind: the collector

@@ -26,6 +26,7 @@ from imtornado.services.accounts import random_nickname, require_mobile
 from imtornado.services.administration import Administration
 from storage.backends import check_url, open_database, open_store, sqlite_path
 from storage.migrate import SchemaError, migrate
+from storage.serving import InUse
 
 FILE_VARIABLE = "IMTORNADO_CONFIG"
 LINK_HOURS = 24
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Busy:
         _complain("the database cannot be used now; the line above says why")
         return 1
-    except (ImError, SchemaError, Refusal) as error:
+    except (ImError, InUse, SchemaError, Refusal) as error:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:

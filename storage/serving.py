@@ -1,0 +1,50 @@
+"""One server at a time on one SQLite file: what a second one would not hear of, the live side of the first would miss.
+
+Command-line tools need no such lock: what they change reaches the server through the database.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from storage.backends import sqlite_path
+
+
+class InUse(Exception):
+    """Somebody else works on the database in a way that bears no company; the text says who."""
+
+
+@contextmanager
+def serving(url: str, *, purpose: str = "a server") -> Iterator[None]:
+    """Held by a server as long as it lives, and by whoever wants none meanwhile; the kernel ends it with its holder.
+
+    Nothing for a backend that many nodes share. The folder exists. Raises: InUse, BadParameter.
+    """
+    path = sqlite_path(url)
+    if path is None:
+        yield
+        return
+    path = path.resolve()  # by whichever name it is called
+    try:
+        descriptor = os.open(f"{path}.serving", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise InUse(f"{path}.serving, the lock of the database, cannot be opened: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(f"{path} is in use by {_holder(descriptor)}") from None
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{purpose} (process {os.getpid()})".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    """What the holder says of himself."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return os.pread(descriptor, 200, 0).decode() or "a server"
+    return "a server"
