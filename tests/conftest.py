@@ -2,6 +2,7 @@
 
 fixtures/logs.py      expect_log: announces log lines; a test fails on any other warning or line of Tornado's
 fixtures/loop.py      io_loop: the event loop of one test (pytest-tornado's gen_test, http_client, … use it)
+fixtures/backends.py  backend: where servers keep their data; a folder overrides it to run on both
 fixtures/server.py    start_server, server: the real server in a process of its own, on a free port
 fixtures/s3.py        s3_server: a real S3 server, one for the whole run
 fixtures/mariadb.py   mysql_url: an empty database; mariadb: the server of the run; own_mariadb: one to be killed
@@ -14,9 +15,10 @@ pytest_plugins = (
     "pytester",  # for the tests of the fixtures themselves
     "tests.fixtures.logs",
     "tests.fixtures.loop",
+    "tests.fixtures.mariadb",  # each before those that import it
+    "tests.fixtures.backends",
     "tests.fixtures.server",
     "tests.fixtures.s3",
-    "tests.fixtures.mariadb",
     "tests.fixtures.browser",
     "tests.fixtures.tls",
 )

@@ -4,40 +4,21 @@
 the database's log within his window; nothing twice; equal bodies. It knows nothing of the server but the tables.
 """
 
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+
+from tests.faults.database import Database, Row
 
 SYSTEM_MEDIA = 20
 BUSY = 50301
 SHOWN = 20  # problems that a verdict spells out
-FOREVER = 2**53
 
 
 def conversation_key(kind: int, user_id: int, dstid: int) -> str:
     """How the ledger names a conversation: "10:3:7" for two people, "11:5" for a community."""
     return f"11:{dstid}" if kind == 11 else f"10:{min(user_id, dstid)}:{max(user_id, dstid)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A message at its place; of one that is gone only the place is compared."""
-
-    seq: int
-    message_id: int
-    sender_id: int
-    cid: str
-    content: str
-    gone: bool = False
-    media: int = 1
-
-    def shown(self) -> "Row":
-        """What a reader can know of it."""
-        return Row(self.seq, 0, 0, "", "", True) if self.gone else self
 
 
 @dataclass(slots=True)
@@ -112,45 +93,6 @@ class Ledger:
     @property
     def acked_count(self) -> int:
         return sum(1 for attempt in self.attempts.values() if attempt.acks)
-
-
-@dataclass(slots=True)
-class Database:
-    """What is stored at the end."""
-
-    logs: dict[str, list[Row]]  # {key: rows in seq order}
-    last_seqs: dict[str, int]
-    vers: dict[str, list[int]]  # {key: vers of its changes in order}
-    last_vers: dict[str, int]
-    windows: dict[tuple[int, str], tuple[int, int]]  # {(user_id, key): (first, last)}
-    damage: str = ""  # what SQLite's own check found
-
-
-def read_database(path: Path) -> Database:
-    """Reads the file of a stopped or killed server with SQLite alone."""
-    with closing(sqlite3.connect(path)) as connection:
-        check = connection.execute("PRAGMA integrity_check").fetchone()[0]
-        last_seqs, last_vers, keys = {}, {}, {}
-        for number, key, last_seq, ver in connection.execute("SELECT id, `key`, last_seq, ver FROM conversation"):
-            keys[number], last_seqs[key], last_vers[key] = key, last_seq, ver
-        logs: dict[str, list[Row]] = {key: [] for key in keys.values()}
-        for number, *row, gone, media in connection.execute(
-            "SELECT conversation_id, seq, id, sender_id, coalesce(cid, ''), content, gone, media FROM message"
-            " ORDER BY conversation_id, seq"
-        ):
-            logs[keys[number]].append(Row(row[0], row[1], row[2], row[3], row[4], bool(gone), media))
-        vers: dict[str, list[int]] = {key: [] for key in keys.values()}
-        for number, ver in connection.execute(
-            "SELECT conversation_id, ver FROM `change` ORDER BY conversation_id, ver"
-        ):
-            vers[keys[number]].append(ver)
-        windows = {
-            (user_id, keys[number]): (joined_seq, FOREVER if left_seq is None else left_seq)
-            for user_id, number, joined_seq, left_seq in connection.execute(
-                "SELECT user_id, conversation_id, joined_seq, left_seq FROM member"
-            )
-        }
-    return Database(logs, last_seqs, vers, last_vers, windows, "" if check == "ok" else str(check))
 
 
 class Finding(StrEnum):

@@ -2,24 +2,26 @@
 
 import asyncio
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
+from tests.faults.database import SQLITE, opened
 from tests.faults.sockets import get
 
 PATIENCE_S = 60.0
+OUTAGE = "database out of order|no connection to"  # what a server logs whose database is in trouble
 PAUSE_S = 0.01
 
 
 @contextmanager
-def write_lock(database: Path) -> Iterator[None]:
-    """While another process writes: readers go on, a writer waits."""
-    with closing(sqlite3.connect(database, timeout=PATIENCE_S, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+def write_lock(url: str) -> Iterator[None]:
+    """While another process writes: readers go on, whoever writes to a conversation that exists waits."""
+    with opened(url) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("BEGIN IMMEDIATE" if url.startswith(SQLITE) else "BEGIN")
+        if not url.startswith(SQLITE):
+            cursor.execute("SELECT id FROM conversation ORDER BY id FOR UPDATE")
         yield
-        connection.execute("ROLLBACK")
+        cursor.execute("ROLLBACK")
 
 
 async def figure(port: int, name: str) -> int:

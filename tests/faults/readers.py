@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from tests.faults.ledger import Row, conversation_key
+from tests.faults.database import Row
+from tests.faults.ledger import conversation_key
 from tests.faults.sockets import ChatSocket, call
 from tests.faults.traffic import HELLO, LOST, RETRY_S, Traffic
 from tests.people import Failure, Person

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.faults.ledger import BUSY, Finding, Ledger, judge, read_database
+from tests.faults.database import read_database
+from tests.faults.ledger import BUSY, Finding, Ledger, judge
 from tests.faults.patient import Patient
 from tests.faults.readers import Reader
 from tests.faults.small_disk import Disk, FileLimit, mounted
 from tests.faults.sockets import call, get
 from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import Traffic
+from tests.fixtures.backends import only_on_sqlite
 from tests.fixtures.server import Server, StartServer
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), only_on_sqlite]
 
 PEOPLE = 6
 BEFORE, DURING = 5, 15  # messages of each sender
@@ -49,7 +51,7 @@ async def fill_and_empty(server: Server, town: Town, disk: Disk) -> Ledger:
         await asyncio.gather(*(person.insist() for person in people))
         assert len(people[0].acks()) > len(acked)
         assert not any(person.socket.ended.is_set() for person in people), "a socket was dropped"
-        now = read_database(server.database)
+        now = read_database(server.storage_url)
         keys = [key for user_id, key in now.windows if user_id == reader.person.user_id]
         await reader.complete({key: now.last_seqs[key] for key in keys}, {})
         for person in people:
@@ -70,7 +72,7 @@ async def still_readable(server: Server, town: Town) -> None:
 
 def check(server: Server, ledger: Ledger) -> None:
     server.stop()
-    verdict = judge(ledger, read_database(server.database))
+    verdict = judge(ledger, read_database(server.storage_url))
     assert verdict.finding is Finding.PASS, verdict
     assert verdict.figures["acked"] == verdict.figures["attempted"] == PEOPLE * (BEFORE + DURING)
 
@@ -86,7 +88,6 @@ def test_no_file_may_grow(start_server: StartServer) -> None:
 def test_no_space_left_on_the_device(start_server: StartServer, tmp_path: Path) -> None:
     with mounted(tmp_path) as disk:
         server = start_server(*SETTINGS, f"storage.url=sqlite:///{tmp_path}/im.db")
-        server.database = tmp_path / "im.db"
         server.expect_log("database out of order: database or disk is full")
         town = Town(server.port, people=PEOPLE, communities=0)
         check(server, asyncio.run(fill_and_empty(server, town, disk)))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.ledger import BUSY, Finding, Verdict, judge, read_database
+from tests.faults.database import read_database
+from tests.faults.ledger import BUSY, Finding, Verdict, judge
 from tests.faults.line import message
-from tests.faults.outside import until, write_lock
+from tests.faults.outside import OUTAGE, until, write_lock
 from tests.faults.sockets import ChatSocket, get
 from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import ACK, Sender, Traffic
@@ -49,14 +50,14 @@ async def drain(server: Server, town: Town) -> tuple[Verdict, float, list[float]
         traffic.up.set()
         await traffic.finish()
     closes = sorted(socket.closed_at for socket in sockets)
-    verdict = judge(traffic.ledger, read_database(server.database), readers=False)
+    verdict = judge(traffic.ledger, read_database(server.storage_url), readers=False)
     return verdict, took_s, closes, [socket.close_code for socket in sockets]
 
 
 def test_what_is_on_its_way_is_answered_before_its_socket_is_closed(start_server: StartServer) -> None:
     """Another process keeps the database until somebody who waits for nothing has been sent away."""
     server = start_server(*SETTINGS)
-    server.expect_log("database out of order: database is locked")  # where that took long
+    server.expect_log(OUTAGE)  # where that took long
     town = Town(server.port, people=2, communities=0)
     one, other = town.people
     answers: list[dict[str, Any]] = []
@@ -65,7 +66,7 @@ def test_what_is_on_its_way_is_answered_before_its_socket_is_closed(start_server
         idle = await ChatSocket.open(server.port, other.token, lambda _: None)
         busy = await ChatSocket.open(server.port, one.token, answers.append)
         async with asyncio.TaskGroup() as group:
-            with write_lock(server.database):
+            with write_lock(server.storage_url):
                 busy.send(message(other.user_id, "on its way"))
                 await until(server.port, "writer_queue", 1)
                 group.create_task(asyncio.to_thread(server.stop))

@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from tests.faults.ledger import Finding, Verdict, judge, read_database
+from tests.faults.database import read_database
+from tests.faults.ledger import Finding, Verdict, judge
 from tests.faults.readers import Reader
 from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import HttpSender, Sender, Traffic
@@ -45,12 +46,12 @@ async def storm(server: Server, town: Town, *, kills: int, acked: int, seed: int
         for reader in readers:
             reader.leave()
     await asyncio.to_thread(server.stop)
-    return judge(traffic.ledger, read_database(server.database))
+    return judge(traffic.ledger, read_database(server.storage_url))
 
 
 async def complete(readers: list[Reader], server: Server) -> None:
     """Returns when every reader has all that is stored, or when his time is up: the oracle says what he misses."""
-    now = read_database(server.database)
+    now = read_database(server.storage_url)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_WORDS_S):
             for reader in readers:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.ledger import SYSTEM_MEDIA, Alteration, Database, Finding, Ledger, Row, judge
+from tests.faults.database import Database, Row
+from tests.faults.ledger import SYSTEM_MEDIA, Alteration, Finding, Ledger, judge
 
 ANN, BEN, KEY = 1, 2, "10:1:2"
 

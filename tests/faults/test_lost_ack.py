@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.faults.ledger import Finding, Ledger, conversation_key, judge, read_database
+from tests.faults.database import read_database
+from tests.faults.ledger import Finding, Ledger, conversation_key, judge
 from tests.faults.line import Line, message
 from tests.faults.outside import figure, until, write_lock
 from tests.faults.proxy import Link, Proxy
@@ -83,7 +84,7 @@ def test_the_ack_is_lost(start_server: StartServer, count: int) -> None:
     server.stop()
     for (_, cid), attempt in ledger.attempts.items():
         assert withheld[cid] == attempt.acks[0], "the resend got another place than the lost ACK named"
-    verdict = judge(ledger, read_database(server.database), readers=False)
+    verdict = judge(ledger, read_database(server.storage_url), readers=False)
     print(f"{count} cuts: {verdict}")  # noqa: T201
     assert verdict.finding is Finding.PASS, verdict
     assert verdict.figures["acked as repeats"] == count
@@ -122,7 +123,7 @@ def test_both_copies_in_one_batch_over_two_sockets(start_server: StartServer) ->
         first = town.people[0]
         before, busy = await figure(server.port, "batches_total"), busy_count(everybody)
         async with asyncio.TaskGroup() as group:
-            with write_lock(server.database):
+            with write_lock(server.storage_url):
                 # The first drafts take the writer's thread to the locked database; the others gather behind them.
                 group.create_task(tell(first, everybody[first]))
                 await until(server.port, "writer_queue", 2)
@@ -151,5 +152,5 @@ def test_both_copies_in_one_batch_over_two_sockets(start_server: StartServer) ->
 
     asyncio.run(run())
     server.stop()
-    verdict = judge(ledger, read_database(server.database), readers=False)
+    verdict = judge(ledger, read_database(server.storage_url), readers=False)
     assert verdict.finding is Finding.PASS, verdict

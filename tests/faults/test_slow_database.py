@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.ledger import BUSY, Finding, Ledger, conversation_key, judge, read_database
-from tests.faults.outside import write_lock
+from tests.faults.database import read_database
+from tests.faults.ledger import BUSY, Finding, Ledger, conversation_key, judge
+from tests.faults.outside import OUTAGE, write_lock
 from tests.faults.patient import Patient
 from tests.faults.sockets import ChatSocket, call
 from tests.faults.town import SETTINGS, SINGLE, Town
@@ -29,7 +30,7 @@ async def patients(server: Server, town: Town, ledger: Ledger) -> list[Patient]:
 
 def check(server: Server, ledger: Ledger, people: list[Patient]) -> None:
     assert not any(person.socket.ended.is_set() for person in people), "a socket was dropped"
-    verdict = judge(ledger, read_database(server.database), readers=False)
+    verdict = judge(ledger, read_database(server.storage_url), readers=False)
     assert verdict.finding is Finding.PASS, verdict
     assert verdict.figures["acked"] == verdict.figures["attempted"] == verdict.figures["stored"]
 
@@ -37,14 +38,14 @@ def check(server: Server, ledger: Ledger, people: list[Patient]) -> None:
 def test_another_process_holds_the_database(start_server: StartServer) -> None:
     """For 3 s, or until everybody has his answer: 50301. Reading goes on; what is sent again is stored once."""
     server = start_server(*SETTINGS)
-    server.expect_log("database out of order: database is locked")
+    server.expect_log(OUTAGE)
     town = Town(server.port, people=SENDERS, communities=0)
     ledger = Ledger()
 
     async def run() -> None:
         people = await patients(server, town, ledger)
         loop = asyncio.get_running_loop()
-        with write_lock(server.database):
+        with write_lock(server.storage_url):
             until = loop.time() + LOCKED_S
             for _ in range(EACH):
                 for person in people:
@@ -72,7 +73,7 @@ def test_another_process_holds_the_database(start_server: StartServer) -> None:
 def test_what_commits_late_is_delivered_and_acked_late(start_server: StartServer) -> None:
     """The lock goes while the batch still waits for it: 50301 has been said, and the ACK and the message follow."""
     server = start_server(*SETTINGS, "messages.busy_after_ms=200")
-    server.expect_log("database out of order: database is locked")  # on a machine so slow that the batch gave up
+    server.expect_log(OUTAGE)  # on a machine so slow that the batch gave up
     town = Town(server.port, people=2, communities=0)
     ledger = Ledger()
     heard: list[int] = []
@@ -86,7 +87,7 @@ def test_what_commits_late_is_delivered_and_acked_late(start_server: StartServer
 
     async def late(sender: Patient) -> bool:
         """Whether the draft committed after its 50301; False where the database gave up before."""
-        with write_lock(server.database):
+        with write_lock(server.storage_url):
             cid = sender.send()
             await sender.all_answered()
             assert [answer.get("code") for answer in sender.answers[cid]] == [BUSY]
@@ -109,7 +110,7 @@ def test_what_commits_late_is_delivered_and_acked_late(start_server: StartServer
         sender.send(text=LAST)
         await sender.insist()
         await complete.wait()
-        rows = read_database(server.database).logs[conversation_key(SINGLE, one.user_id, other.user_id)]
+        rows = read_database(server.storage_url).logs[conversation_key(SINGLE, one.user_id, other.user_id)]
         assert heard == [row.seq for row in rows]
         check(server, ledger, [sender])
         sender.socket.abort()

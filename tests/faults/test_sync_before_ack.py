@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.ledger import Finding, judge, read_database
+from tests.faults.database import read_database
+from tests.faults.ledger import Finding, judge
 from tests.faults.town import SETTINGS, Town
 from tests.faults.trace import SYSTEM_CALLS, order_of
 from tests.faults.traffic import Sender, Traffic
+from tests.fixtures.backends import only_on_sqlite
 from tests.fixtures.server import StartServer
 from tests.fixtures.services import require
 
@@ -110,6 +112,7 @@ def traced(strace: str, pid: int, output: Path) -> Iterator[None]:
         pytest.param(3000, marks=[pytest.mark.long, pytest.mark.timeout(600)]),
     ],
 )
+@only_on_sqlite
 def test_nothing_leaves_before_it_is_synced(start_server: StartServer, tmp_path: Path, messages: int) -> None:
     strace = require("strace", "the order of the server's system calls is looked at")
     server = start_server(*SETTINGS)
@@ -128,7 +131,7 @@ def test_nothing_leaves_before_it_is_synced(start_server: StartServer, tmp_path:
 
     with traced(strace, server.pid, output):
         traffic = asyncio.run(run())
-    verdict = judge(traffic.ledger, read_database(server.database), readers=False)
+    verdict = judge(traffic.ledger, read_database(server.storage_url), readers=False)
     assert verdict.finding is Finding.PASS, verdict
     cids = [cid for _, cid in traffic.ledger.attempts]
     with output.open(encoding="ascii") as trace:

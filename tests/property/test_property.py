@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.fixtures.backends import BACKENDS, backend_of
 from tests.fixtures.server import Server
 from tests.property.device import Row
 from tests.property.model import Change, Entry, Place, Talk
@@ -343,14 +344,18 @@ class Session(World, RuleBasedStateMachine):
                 device.drop()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"), ("contacts.confirm=no", "security.throttle=no"))
+@pytest.fixture(scope="module", params=BACKENDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    backend = backend_of(request)
+    settings = ("contacts.confirm=no", "security.throttle=no", f"storage.url={backend.url(folder)}")
+    server = Server(folder, settings)
     try:
         yield server
         status = server.stop()
     finally:
         server.close()
+        backend.drop_all()
     assert not server.failures(), "\n".join(server.failures())
     assert status == 0
 
