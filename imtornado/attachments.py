@@ -1,4 +1,5 @@
-"""What is kept of an uploaded file, whatever it is: pictures made anew, recordings and all else as they came.
+"""What is kept of an uploaded file, whatever it is: pictures made anew, recordings without what they tell, all else as
+it came.
 
 `convert` is run in a worker process (`imtornado.processes`): the bytes are a stranger's.
 """
@@ -7,11 +8,11 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from imtornado import images
-from imtornado.containers import Tracks, tracks, without_places
+from imtornado import containers, images
 from imtornado.errors import UnsupportedKind
 from imtornado.kinds import HEAD_BYTES, PLAIN, FileKind, kind_of
 from imtornado.records import Content
+from imtornado.tracks import Tracks
 
 SQUARE = "square"  # the form of avatars and icons
 
@@ -32,6 +33,8 @@ def convert(source: str, result_path: str, thumb_path: str, max_pixels: int, for
         raise UnsupportedKind("Web pages and SVG drawings are not taken. Send them inside a ZIP file.", field="file")
     shutil.copyfile(source, result_path)
     found = _cleaned(result_path) if kind is FileKind.MEDIA else None
+    if found is None and kind is FileKind.MEDIA:
+        shutil.copyfile(source, result_path)  # it may be half cleaned
     if found is None:
         return Content(PLAIN, _sha256(result_path))
     return Content(
@@ -40,12 +43,9 @@ def convert(source: str, result_path: str, thumb_path: str, max_pixels: int, for
 
 
 def _cleaned(path: str) -> Tracks | None:
-    """What the recording holds; None for what is none after all. Where it was taken is blanked."""
+    """What the recording holds; None for what is none after all."""
     with Path(path).open("r+b") as file:
-        found = tracks(file)
-        if found is not None and found.mime.endswith(("mp4", "quicktime")):
-            without_places(file)
-        return found
+        return containers.clean(file)
 
 
 def _sha256(path: str) -> str:

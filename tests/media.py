@@ -32,7 +32,8 @@ def webm(
     if video:
         track += _element(0xE0, _element(0xB0, struct.pack(">H", size[0])) + _element(0xBA, struct.pack(">H", size[1])))
     body = _element(0x1549A966, details) + _element(0x1654AE6B, _element(0xAE, track))
-    body += _element(0x1F43B675, bytes(100), unknown=True)
+    block = _element(0xA3, b"\x81\0\0\x80" + bytes(90))
+    body += _element(0x1F43B675, _element(0xE7, b"\0") + block, unknown=True)
     return _element(0x1A45DFA3, _element(0x4282, doc_type)) + _element(0x18538067, body, unknown=True)
 
 

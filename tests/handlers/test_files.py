@@ -12,7 +12,7 @@ import pytest
 
 from imtornado.services.blob_places import open_blobs
 from imtornado.services.clean_up import CleanUp
-from tests import media, pictures
+from tests import media, pictures, recordings
 from tests.fixtures.s3 import S3Server
 from tests.handlers.house import House, create, open_house, refusal
 from tests.handlers.uploading import Answer, fetch, form, post_file, request
@@ -111,6 +111,16 @@ def test_a_file_keeps_its_name_and_gets_the_type_that_its_bytes_prove(
         assert served.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
         assert served.headers["Content-Disposition"].endswith("filename*=UTF-8''%E5%B9%B4%E5%BA%A6%20report.html")
     assert (len(served.body), media.PLACE in served.body) == (len(data), False)
+
+
+@pytest.mark.parametrize("name", ["opus.ogg", "live.webm", "h264.mov", "pieces.mp4"])
+def test_a_recording_is_served_without_what_it_tells(ann: Person, name: str) -> None:
+    data = recordings.recording(name)
+    answer = sent(ann, data, name)
+    assert answer["file"]["mime"].partition("/")[0] in ("audio", "video")
+    served = followed(fetch(ann, answer["data"]))
+    assert len(served.body) == len(data)
+    assert not [secret for secret in recordings.SECRETS if secret in served.body]
 
 
 def test_a_file_is_called_as_its_sender_calls_it_and_not_as_others_do(
