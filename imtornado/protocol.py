@@ -260,6 +260,7 @@ def conversation(record: Conversation) -> dict[str, Any]:
         "muted": record.muted,
         "deleted": record.deleted,
         "left": False,
+        "active": rfc3339(record.active_at_ms),
         "last": None if record.last is None else history_row(record.last),
     }
     if record.kind == Kind.SINGLE:

@@ -235,7 +235,8 @@ class Conversation(Record, frozen=True):
     pinned: bool
     muted: bool
     left: bool
-    changed_at_ms: int
+    active_at_ms: int  # of the newest message; 0 where he has left
+    place_ms: int  # the time by which the page is sorted
     deleted: int  # how many of his window he deleted for himself
     last: Message | None
 

@@ -16,10 +16,10 @@ CHANGES_SCANNED = 2000  # of which a page of changes is taken: those outside of 
 # What the member may see of a conversation is not empty: the same rule as `rows.window`.
 _HAS_MESSAGES = "(c.last_seq >= m.joined_seq AND c.last_seq > m.cleared_seq AND c.last_seq >= c.first_seq)"
 _LIST = (
-    f"SELECT {COLUMNS}, c.changed_at_ms FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
+    f"SELECT {COLUMNS}, c.active_at_ms FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
     f" WHERE m.user_id = ? AND m.left_seq IS NULL AND ({_HAS_MESSAGES} OR m.pinned = {PINNED} OR c.`key` = ?)"
-    " AND (? = 0 OR c.changed_at_ms < ? OR (c.changed_at_ms = ? AND c.id < ?))"
-    " ORDER BY c.changed_at_ms DESC, c.id DESC LIMIT ?"
+    " AND (? = 0 OR c.active_at_ms < ? OR (c.active_at_ms = ? AND c.id < ?))"
+    " ORDER BY c.active_at_ms DESC, c.id DESC LIMIT ?"
 )
 # Of a conversation that he left, nothing after his leaving may show, not even that something happened.
 _MOVED = (

@@ -16,13 +16,18 @@ INSERT_MENTION = "INSERT INTO mention (user_id, conversation_id, seq) VALUES (?,
 
 @dataclass(slots=True)
 class LockedConversation:
-    """`last_seq` runs ahead of its row until the batch ends; `now_ms` is not before the conversation's last message."""
+    """`last_seq` runs ahead of its row, `stored_seq`, until the batch ends; `now_ms` is not before the last message.
+
+    `active_at_ms` is the time of the newest message when it was locked.
+    """
 
     conversation_id: int
     key: str
     first_seq: int
     last_seq: int
     now_ms: int
+    active_at_ms: int
+    stored_seq: int
     changed: bool = False
 
     @property
@@ -38,11 +43,14 @@ class LockedConversation:
 def lock(tx: Tx, conversation_ids: Iterable[int]) -> dict[int, LockedConversation]:
     """{conversation_id: …}, locked in the order of their ids: no two batches wait for each other."""
     rows = tx.among(
-        "SELECT id, `key`, first_seq, last_seq, changed_at_ms FROM conversation WHERE id IN ({}) ORDER BY id"
-        + tx.database.for_update,
+        "SELECT id, `key`, first_seq, last_seq, changed_at_ms, active_at_ms FROM conversation"
+        " WHERE id IN ({}) ORDER BY id" + tx.database.for_update,
         sorted(conversation_ids),
     )
-    return {row[0]: LockedConversation(row[0], row[1], row[2], row[3], max(tx.now_ms, row[4])) for row in rows}
+    return {
+        row[0]: LockedConversation(row[0], row[1], row[2], row[3], max(tx.now_ms, row[4]), row[5], row[3])
+        for row in rows
+    }
 
 
 class PendingRows:

@@ -113,8 +113,12 @@ class _Batch:
         for place, first in repeats:
             self._outcomes[place] = self._outcome_of_repeat(place, first)
         self._tx.executemany(
-            "UPDATE conversation SET last_seq = ?, changed_at_ms = ? WHERE id = ?",
-            [(c.last_seq, c.now_ms, c.conversation_id) for c in conversations.values() if c.changed],
+            "UPDATE conversation SET last_seq = ?, changed_at_ms = ?, active_at_ms = ? WHERE id = ?",
+            [
+                (c.last_seq, c.now_ms, c.now_ms if c.last_seq > c.stored_seq else c.active_at_ms, c.conversation_id)
+                for c in conversations.values()
+                if c.changed
+            ],
         )
         events = self._tx.write_events()
         for place, result, scope, start, end in self._changed:

@@ -10,10 +10,9 @@ from storage.transactions import Tx
 def open_conversation(tx: Tx, kind: Kind, key: str) -> int:
     """The id of a conversation that did not exist."""
     return tx.insert(
-        "INSERT INTO conversation (kind, `key`, first_seq, last_seq, ver, changed_at_ms) VALUES (?, ?, 1, 0, 0, ?)",
-        kind,
-        key,
-        tx.now_ms,
+        "INSERT INTO conversation (kind, `key`, first_seq, last_seq, ver, changed_at_ms, active_at_ms)"
+        " VALUES (?, ?, 1, 0, 0, ?, ?)",
+        *(kind, key, tx.now_ms, tx.now_ms),
     )
 
 

@@ -28,7 +28,8 @@ _SESSION = (
 )
 _CONTACT = "INSERT INTO contact (owner_id, friend_id, remark, created_at_ms, changed_at_ms) VALUES (?, ?, '', ?, ?)"
 _CONVERSATION = (
-    "INSERT INTO conversation (id, kind, `key`, first_seq, last_seq, ver, changed_at_ms) VALUES (?, ?, ?, 1, 0, 0, ?)"
+    "INSERT INTO conversation (id, kind, `key`, first_seq, last_seq, ver, changed_at_ms, active_at_ms)"
+    " VALUES (?, ?, ?, 1, 0, 0, ?, ?)"
 )
 _MEMBER = (
     "INSERT INTO member (user_id, conversation_id, role, may_send, silenced_until_ms, joined_seq, left_seq,"
@@ -142,7 +143,7 @@ def _open(tx: Tx, kind: Kind, members: Mapping[str, Sequence[int]]) -> range:
     first = _next(tx, "conversation")
     ids = range(first, first + len(members))
     now_ms = tx.now_ms
-    _many(tx, _CONVERSATION, ((number, kind, key, now_ms) for number, key in zip(ids, members, strict=True)))
+    _many(tx, _CONVERSATION, ((number, kind, key, now_ms, now_ms) for number, key in zip(ids, members, strict=True)))
     roles = (Role.PEER, Role.PEER) if kind == Kind.SINGLE else (Role.OWNER, Role.MEMBER)
     _many(
         tx,

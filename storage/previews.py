@@ -1,4 +1,4 @@
-"""A page of conversations: title, unread, last message. A few queries a page, none a row but those it must have."""
+"""A page of conversations: title, unread, last message. A few queries a page, however many rows it has."""
 
 from typing import NamedTuple
 
@@ -8,19 +8,29 @@ from storage.transactions import Row, Tx
 
 COLUMNS = (
     "c.id, c.`key`, c.first_seq, c.last_seq, c.ver, m.joined_seq, m.left_seq, m.read_seq, m.sent_seq, m.cleared_seq,"
-    " m.pinned, m.muted"
+    " m.pinned, m.muted, c.active_at_ms"
 )
+# Of the member `m` and his conversation `c`: as `rows.window`.
+_FIRST = "{x}.seq >= m.joined_seq AND {x}.seq > m.cleared_seq AND {x}.seq >= c.first_seq"
+_END = "(CASE WHEN m.left_seq IS NULL OR m.left_seq > c.last_seq THEN c.last_seq ELSE m.left_seq END)"
+_OF = " FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
+_MINE = " WHERE m.conversation_id IN ({}) AND m.user_id = ?"
 _LAST = (
-    f"SELECT {MESSAGE}, h.seq FROM message x LEFT JOIN hidden h"
-    " ON h.user_id = ? AND h.conversation_id = x.conversation_id AND h.seq = x.seq"
-    " WHERE x.conversation_id = ? AND x.seq = ?"
+    f"SELECT {MESSAGE}, h.seq, x.conversation_id{_OF}"
+    f" CROSS JOIN message x ON x.conversation_id = m.conversation_id AND x.seq = {_END}"
+    f" LEFT JOIN hidden h ON h.user_id = m.user_id AND h.conversation_id = x.conversation_id AND h.seq = x.seq{_MINE}"
 )
 _MENTIONED = (
-    "SELECT 1 FROM mention x CROSS JOIN message g ON g.conversation_id = x.conversation_id AND g.seq = x.seq"
-    " AND g.sender_id <> x.user_id"
-    " WHERE x.user_id = ? AND x.conversation_id = ? AND x.seq > ? AND x.seq <= ? LIMIT 1"
+    f"SELECT m.conversation_id{_OF}{_MINE} AND EXISTS (SELECT 1 FROM mention x"
+    " CROSS JOIN message g ON g.conversation_id = x.conversation_id AND g.seq = x.seq AND g.sender_id <> x.user_id"
+    " WHERE x.user_id = m.user_id AND x.conversation_id = m.conversation_id AND x.seq > m.read_seq"
+    f" AND x.seq > m.sent_seq AND {_FIRST.format(x='x')} AND x.seq <= {_END})"
 )
-_DELETED = "SELECT count(*) FROM hidden WHERE user_id = ? AND conversation_id = ? AND seq BETWEEN ? AND ?"
+_DELETED = (
+    f"SELECT m.conversation_id, count(*){_OF}"
+    " CROSS JOIN hidden h ON h.user_id = m.user_id AND h.conversation_id = m.conversation_id"
+    f" AND {_FIRST.format(x='h')} AND h.seq <= {_END}{_MINE} GROUP BY m.conversation_id"
+)
 
 
 class _Place(NamedTuple):
@@ -38,7 +48,26 @@ class _Place(NamedTuple):
     cleared_seq: int
     pinned: int
     muted: int
-    changed_at_ms: int
+    active_at_ms: int
+    place_ms: int
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return window(self.first_seq, self.last_seq, self.joined_seq, self.cleared_seq, self.left_seq)
+
+    @property
+    def unread(self) -> int:
+        """What he has neither read nor can have: it was before him, or is gone."""
+        known = max(self.read_seq, self.sent_seq, self.joined_seq - 1, self.cleared_seq, self.first_seq - 1)
+        return max(0, self.window[1] - known)
+
+
+class _Found(NamedTuple):
+    """What was looked up for the whole page."""
+
+    lasts: dict[int, Message]  # {conversation_id: the last one of his window}
+    mentioned: frozenset[int]
+    deleted: dict[int, int]
 
 
 def conversations_of(tx: Tx, user_id: int, rows: list[Row]) -> tuple[Conversation, ...]:
@@ -73,26 +102,34 @@ def conversations_of(tx: Tx, user_id: int, rows: list[Row]) -> tuple[Conversatio
             [place.conversation_id for place in places if place.conversation_id not in peers],
         )
     }
-    found = []
+    keys = {place.conversation_id: place.key for place in places}
+    found = _Found(
+        lasts={row[-1]: shown(keys[row[-1]], row[:-1]) for row in tx.among(_LAST, keys, user_id)},
+        mentioned=frozenset(
+            row[0] for row in tx.among(_MENTIONED, [p.conversation_id for p in places if p.unread], user_id)
+        ),
+        deleted=dict(tx.among(_DELETED, keys, user_id)),
+    )
+    page = []
     for place in places:
         peer_id = peers.get(place.conversation_id)
         if peer_id is None:
-            title, avatar = communities.get(place.conversation_id, ("", ""))
+            heading = communities.get(place.conversation_id, ("", ""))
             peer_read = None
         else:
             nickname, avatar = people.get(peer_id, ("", ""))
-            title = remarks.get(peer_id, nickname)
+            heading = (remarks.get(peer_id, nickname), avatar)
             peer_read = read.get((place.conversation_id, peer_id), 0)
-        found.append(_conversation(tx, user_id, place, (title, avatar), peer_read))
-    return tuple(found)
+        page.append(_conversation(user_id, place, heading, peer_read, found))
+    return tuple(page)
 
 
-def _conversation(tx: Tx, user_id: int, place: _Place, heading: tuple[str, str], peer_read: int | None) -> Conversation:
+def _conversation(
+    user_id: int, place: _Place, heading: tuple[str, str], peer_read: int | None, found: _Found
+) -> Conversation:
     kind, dstid = destination(place.key, user_id)
-    first, last = window(place.first_seq, place.last_seq, place.joined_seq, place.cleared_seq, place.left_seq)
-    known = max(place.read_seq, place.sent_seq, place.joined_seq - 1, place.cleared_seq)
-    unread = max(0, last - known)
-    mentioned = unread > 0 and tx.one(_MENTIONED, user_id, place.conversation_id, known, last) is not None
+    first, last = place.window
+    has_left = place.left_seq is not None
     return Conversation(
         kind=kind,
         dstid=dstid,
@@ -103,21 +140,17 @@ def _conversation(tx: Tx, user_id: int, place: _Place, heading: tuple[str, str],
         last_seq=last,
         read_seq=place.read_seq,
         peer_read=peer_read,
-        unread=unread,
-        mentioned=mentioned,
+        unread=place.unread,
+        mentioned=place.conversation_id in found.mentioned,
         ver=place.ver,
         pinned=place.pinned == PINNED,
         muted=bool(place.muted),
-        left=place.left_seq is not None,
-        changed_at_ms=place.changed_at_ms,
-        deleted=tx.number(_DELETED, user_id, place.conversation_id, first, last),
-        last=_last(tx, user_id, place, last) if first <= last else None,
+        left=has_left,
+        active_at_ms=0 if has_left else place.active_at_ms,
+        place_ms=place.place_ms,
+        deleted=found.deleted.get(place.conversation_id, 0),
+        last=found.lasts.get(place.conversation_id) if first <= last else None,
     )
-
-
-def _last(tx: Tx, user_id: int, place: _Place, seq: int) -> Message | None:
-    row = tx.one(_LAST, user_id, place.conversation_id, seq)
-    return None if row is None else shown(place.key, row)
 
 
 def shown(key: str, row: Row) -> Message:

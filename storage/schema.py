@@ -99,7 +99,10 @@ class Block(peewee.Model):
 
 
 class Conversation(peewee.Model):
-    """`key` as `records.conversation_key`; seqs below `first_seq` have expired."""
+    """`key` as `records.conversation_key`; seqs below `first_seq` have expired.
+
+    `active_at_ms` is the time of the newest message, `changed_at_ms` that of any change.
+    """
 
     id = AutoField()
     kind = number()
@@ -108,6 +111,7 @@ class Conversation(peewee.Model):
     last_seq = number()
     ver = number()
     changed_at_ms = BigIntegerField(default=0, index=True, constraints=[peewee.SQL("DEFAULT 0")])
+    active_at_ms = number()
 
 
 class Community(peewee.Model):

@@ -228,7 +228,7 @@ class Communities(Protocol):
 
 class Conversations(Protocol):
     def list(self, user_id: int, before_ms: int, before_id: int, limit: int) -> tuple[Conversation, ...]:
-        """Newest activity first, strictly after the cursor (changed_at_ms, conversation_id) of the last row given.
+        """Newest message first, strictly after the cursor (place_ms, conversation_id) of the last row given.
 
         (0, 0) starts. Listed are those with a visible message, the pinned ones, and always the notebook.
         Pinned ones carry their flag but are not moved. Conversations left are not in it.

@@ -96,7 +96,7 @@ class Communities:
             left |= {row.dstid: row.left for row in rows if row.kind == Kind.COMMUNITY}
             if len(rows) < CHANGED_ROWS:
                 return left
-            after = (rows[-1].changed_at_ms, rows[-1].conversation_id)
+            after = (rows[-1].place_ms, rows[-1].conversation_id)
 
     def _icon(self, user_id: int, icon: str) -> str:
         """ "" or a picture that he may use. Raises: BadParameter, NotFound."""

@@ -22,7 +22,7 @@ class Messages:
         self._store = store
 
     def conversations(self, user_id: int, cursor: str, since_ms: int | None, limit: int) -> ConversationPage:
-        """Newest activity first; with `since_ms` what changed since, the ones left too, what moved longest ago first.
+        """Newest message first; with `since_ms` what changed since, the ones left too, what moved longest ago first.
 
         Raises: BadParameter.
         """
@@ -33,7 +33,7 @@ class Messages:
         else:
             rows = self._store.conversations.changed(user_id, since_ms, place, limit)
         last = rows[-1] if len(rows) == limit else None
-        return ConversationPage(rows, f"{last.changed_at_ms:x}.{last.conversation_id:x}" if last else "", now_ms)
+        return ConversationPage(rows, f"{last.place_ms:x}.{last.conversation_id:x}" if last else "", now_ms)
 
     def history(
         self, user_id: int, kind: Kind, dstid: int, *, before: int | None, after: int | None, limit: int

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from imtornado.drafts import Change, Changed
+from imtornado.drafts import Change, Changed, ConversationTx
 from imtornado.errors import NotFound
 from imtornado.records import Gone, Kind, Role, conversation_key
 from imtornado.services.views import Views
@@ -48,13 +48,51 @@ def test_a_conversation_shows_the_other_or_the_community(scene: Scene) -> None:
     assert scene.shown(ada, Kind.SINGLE, ada).title == "Ada"
 
 
+def test_only_messages_move_a_conversation_up_the_list(scene: Scene) -> None:
+    ada, bea = scene.friends()
+    room = scene.community(ada, bea)
+    seq = scene.send(bea, Kind.COMMUNITY, room).seq
+    scene.later(5)
+    sent = scene.send(bea, Kind.SINGLE, ada)
+    order = [(Kind.SINGLE, bea), (Kind.COMMUNITY, room), (Kind.SINGLE, ada)]
+    changes: list[list[Callable[[ConversationTx], object]]] = [
+        [lambda tx: tx.messages.react(seq, ada, "👍", True), lambda tx: tx.messages.record(ada, "react", seq, "{}")],
+        [lambda tx: tx.messages.rewrite(seq, "new", tx.messages.record(bea, "edit", seq, "{}"))],
+        [lambda tx: tx.set_community(memo="new")],
+        [lambda tx: tx.messages.blank(seq, Gone.RECALLED), lambda tx: tx.messages.record(bea, "recall", seq, "")],
+    ]
+    for steps in changes:
+        scene.later(5)
+        since_ms = scene.store.clock.now_ms()
+        scene.change(room, *steps)
+        assert listed(scene, ada) == order
+        assert changed(scene, ada, since_ms) == [(Kind.COMMUNITY, room)]
+    assert scene.shown(ada, Kind.SINGLE, bea).active_at_ms == sent.created_at_ms
+    scene.later(5)
+    line = scene.change(room, lambda tx: tx.say(ada, "renamed", "{}")).lines[0]
+    assert listed(scene, ada)[0] == (Kind.COMMUNITY, room)
+    assert scene.shown(ada, Kind.COMMUNITY, room).active_at_ms == line.created_at_ms
+    scene.later(5)
+    scene.send(bea, Kind.SINGLE, ada)
+    assert listed(scene, ada) == order
+
+
+def test_whoever_left_is_not_told_that_others_write_on(scene: Scene) -> None:
+    ada, bea = scene.users(2)
+    room = scene.community(ada, bea)
+    scene.leave(room, bea)
+    scene.later(5)
+    scene.send(ada, Kind.COMMUNITY, room)
+    assert scene.shown(bea, Kind.COMMUNITY, room).active_at_ms == 0
+
+
 def test_lists_are_paged_without_gap_or_double(scene: Scene) -> None:
     ada = scene.user()
     rooms = [scene.community(ada) for _ in range(7)]  # several within one millisecond
     found, cursor = [], (0, 0)
     while page := scene.store.conversations.list(ada, *cursor, 3):
         found += [c.dstid for c in page if c.kind == Kind.COMMUNITY]
-        cursor = (page[-1].changed_at_ms, page[-1].conversation_id)
+        cursor = (page[-1].place_ms, page[-1].conversation_id)
     assert found == rooms[::-1]
 
 
@@ -64,7 +102,7 @@ def test_changed_is_paged_without_gap_or_double(scene: Scene) -> None:
     found, cursor = [], (0, 0)
     while page := scene.store.conversations.changed(ada, 0, cursor, 3):
         found += [c.dstid for c in page if c.kind == Kind.COMMUNITY]
-        cursor = (page[-1].changed_at_ms, page[-1].conversation_id)
+        cursor = (page[-1].place_ms, page[-1].conversation_id)
     assert sorted(found) == rooms
 
 
@@ -75,7 +113,7 @@ def test_what_moves_while_the_pages_of_changed_are_turned_comes_again(scene: Sce
     unseen = [room for room in rooms if room not in [c.dstid for c in first if c.kind == Kind.COMMUNITY]]
     for room in unseen:
         scene.send(ada, Kind.COMMUNITY, room)
-    rest = scene.store.conversations.changed(ada, 0, (first[-1].changed_at_ms, first[-1].conversation_id), 100)
+    rest = scene.store.conversations.changed(ada, 0, (first[-1].place_ms, first[-1].conversation_id), 100)
     assert set(unseen) <= {c.dstid for c in rest if c.kind == Kind.COMMUNITY}
 
 

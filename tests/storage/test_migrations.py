@@ -109,3 +109,27 @@ def test_a_database_of_the_first_schema_goes_on(url: str, tmp_path: Path) -> Non
     (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'member'").fetchone()
     assert "WITHOUT ROWID" in sql
     connection.close()
+
+
+def test_a_conversation_is_as_old_as_its_newest_message(url: str, tmp_path: Path) -> None:
+    database = open_database(url)
+    Runner(database.orm, str(FOLDER)).up("0004_files")
+    database.close()
+    connection = sqlite3.connect(tmp_path / "im.db")
+    for number, last_seq in ((1, 2), (2, 0)):
+        columns = "id, kind, `key`, first_seq, last_seq, ver, changed_at_ms"
+        connection.execute(
+            f"INSERT INTO conversation ({columns}) VALUES (?, 10, ?, 1, ?, 0, 900)",
+            (number, f"10:1:{number}", last_seq),
+        )
+    columns = "conversation_id, seq, content, pic, url, memo, file, event, mention, created_at_ms"
+    for seq in (1, 2):
+        values = (1, seq, *("",) * 7, seq * 100)
+        connection.execute(f"INSERT INTO message ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    connection.commit()
+    open_store(url, Clock()).close()
+    assert connection.execute("SELECT id, active_at_ms FROM conversation ORDER BY id").fetchall() == [
+        (1, 200),
+        (2, 900),
+    ]
+    connection.close()

@@ -106,23 +106,18 @@ export function myId(): number {
   return store.me?.id ?? 0
 }
 
-function activity(conversation: Conversation): string {
-  const last = conversation.last
-  return last && 'createat' in last ? last.createat : ''
-}
-
 /** With nothing to see a conversation is only listed while it is pinned, and the notebook always. */
 function isListed({ kind, dstid, first, last_seq, pinned }: Conversation): boolean {
   return first <= last_seq || Boolean(pinned) || (kind === 10 && dstid === myId())
 }
 
-/** What the list of chats shows, in its order: pinned ones, then the newest activity. */
+/** What the list of chats shows, in its order: pinned ones, then the newest messages. */
 export const conversationList = computed(() =>
   [...store.conversations.values()]
     .filter((conversation) => !conversation.left && isListed(conversation))
     .sort((a, b) => {
       if (Boolean(a.pinned) !== Boolean(b.pinned)) return a.pinned ? -1 : 1
-      const [before, after] = [activity(a), activity(b)]
+      const [before, after] = [a.active ?? '', b.active ?? '']
       return before === after ? 0 : before < after ? 1 : -1
     }),
 )
@@ -155,6 +150,7 @@ export function notePlaced(key: string, message: Message): boolean {
   const seenSeq = conversation.last_seq - conversation.unread
   conversation.last_seq = message.seq
   conversation.last = message
+  conversation.active = message.createat
   const mine = message.userid === myId() && message.event === undefined
   conversation.unread = mine ? 0 : message.seq - seenSeq
   if (mine) conversation.mentioned = false

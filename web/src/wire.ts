@@ -180,6 +180,8 @@ export interface Conversation {
   /** How many messages of my window I deleted for myself. */
   deleted?: number
   left?: boolean
+  /** When the newest message came, which the list is sorted by. */
+  active?: string
   last?: Row | null
 }
 
