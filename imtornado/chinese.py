@@ -205,6 +205,11 @@ CHINESE: dict[str, str] = {
     "The database is busy. Please try again.": "数据库繁忙，请重试。",
     "There is no storage backend {backend}. Known: {known}.": "没有名为 {backend} 的存储后端。可用的有：{known}。",
     "Write sqlite:///data/im.db or sqlite:////var/lib/im.db.": "请写成 sqlite:///data/im.db 或 sqlite:////var/lib/im.db。",
+    "Write mysql://user:password@host:3306/name, or with ?unix_socket=/path or ?ssl_ca=/path at its end; special"
+    " characters as %40 for @, %3A for :, %2F for /.": (
+        "请写成 mysql://用户:密码@主机:3306/库名，末尾可加 ?unix_socket=/路径 或 ?ssl_ca=/路径；"
+        "特殊字符须转义：@ 写成 %40，: 写成 %3A，/ 写成 %2F。"
+    ),
     "The folder of the database cannot be made: {reason}.": "无法创建数据库所在的文件夹：{reason}。",
 }
 

@@ -1,4 +1,5 @@
-"""From a URL to a store: `sqlite:///data/im.db` (relative), `sqlite:////var/lib/im.db` (absolute).
+"""From a URL to a store: `sqlite:///data/im.db` (relative), `sqlite:////var/lib/im.db` (absolute), `mysql://…`
+(`storage.mysql_url`).
 
 A third party adds a backend by an entry point of the group `imtornado.storage`: its name is the scheme, its object a
 callable (url, clock, auto_migrate) → Store.
@@ -9,13 +10,16 @@ from pathlib import Path
 
 from imtornado.clock import Clock
 from imtornado.errors import BadParameter
+from storage import mysql_url
 from storage.migrate import migrate, require_current
+from storage.mysql import Mysql
 from storage.sql_store import SqlStore
 from storage.sqlite import Sqlite
 from storage.store import Store
 from storage.transactions import Database
 
 GROUP = "imtornado.storage"
+OWN = ("mysql", "sqlite")
 
 
 def open_store(url: str, clock: Clock, *, auto_migrate: bool = True) -> Store:
@@ -26,7 +30,7 @@ def open_store(url: str, clock: Clock, *, auto_migrate: bool = True) -> Store:
     """
     scheme = url.partition(":")[0]
     foreign = entry_points(group=GROUP).select(name=scheme)
-    if scheme != "sqlite" and foreign:
+    if scheme not in OWN and foreign:
         store: Store = next(iter(foreign)).load()(url, clock, auto_migrate)
         return store
     database = open_database(url)
@@ -53,12 +57,17 @@ def sqlite_path(url: str) -> Path | None:
 
 def check_url(url: str) -> None:
     """Looks at the form of the URL and opens nothing. Raises: BadParameter."""
-    if sqlite_path(url) is None and not entry_points(group=GROUP).select(name=url.partition(":")[0]):
+    scheme = url.partition(":")[0]
+    if scheme == mysql_url.SCHEME:
+        mysql_url.parse(url)
+    elif sqlite_path(url) is None and not entry_points(group=GROUP).select(name=scheme):
         raise _unknown_backend(url)
 
 
 def open_database(url: str) -> Database:
     """The database behind the URL of one of our own backends, as it is. Raises: BadParameter."""
+    if url.partition(":")[0] == mysql_url.SCHEME:
+        return Mysql(mysql_url.parse(url))
     path = sqlite_path(url)
     if path is None:
         raise _unknown_backend(url)
@@ -71,7 +80,7 @@ def open_database(url: str) -> Database:
 
 
 def _unknown_backend(url: str) -> BadParameter:
-    known = ", ".join(sorted({"sqlite", *(point.name for point in entry_points(group=GROUP))}))
+    known = ", ".join(sorted({*OWN, *(point.name for point in entry_points(group=GROUP))}))
     return BadParameter(
         "There is no storage backend {backend}. Known: {known}.",
         field="storage.url",

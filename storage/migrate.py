@@ -10,6 +10,7 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
+from storage.migration_steps import create_history
 from storage.transactions import Database
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,14 @@ def migrate(database: Database) -> tuple[str, ...]:
         if not pending(database):
             return ()
         try:
-            names = tuple(_runner(database).up())
+            database.collate()
+            runner = _runner(database)
+            create_history(runner)
+            names = tuple(runner.up())
         except peewee.PeeweeException as error:
-            raise SchemaError(f"The schema could not be brought up to date, nothing was changed: {error}") from error
+            raise SchemaError(
+                f"The schema could not be brought up to date. {database.half_migrated} ({error})"
+            ) from error
     log.info("schema brought up to date: %s", ", ".join(names))
     return names
 

@@ -90,6 +90,7 @@ class Sqlite:
     """A database file. The folder is created; a file of another program is refused by SQLite itself."""
 
     for_update = ""  # whoever writes holds the whole database
+    half_migrated = "So nothing was changed."
     duplicate: type[Exception] = sqlite3.IntegrityError
     failure: type[Exception] = sqlite3.Error
 
@@ -177,6 +178,9 @@ class Sqlite:
             yield
         finally:
             os.close(descriptor)
+
+    def collate(self) -> None:
+        """Nothing to do: SQLite compares bytes unless told otherwise."""
 
     def close(self) -> None:
         self._checkpointer.stop()

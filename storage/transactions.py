@@ -18,6 +18,7 @@ import msgspec
 import peewee
 
 from imtornado.clock import Clock
+from imtornado.errors import Busy
 from imtornado.records import Event
 from imtornado.timings import Timings
 
@@ -51,10 +52,15 @@ class Connection(Protocol):
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Cursor: ...
 
 
+class TryAgain(Busy):
+    """The database undid the transaction, because others were in its way: nothing of it was done."""
+
+
 class Database(Protocol):
     """One dialect. `for_update` ends a SELECT that locks its rows."""
 
     for_update: str
+    half_migrated: str  # what a migration that failed leaves, in a sentence
     duplicate: type[Exception]  # raised by a statement that a unique index refuses; the transaction goes on
     failure: type[Exception]  # base of everything that the driver raises
     orm: peewee.Database
@@ -70,6 +76,9 @@ class Database(Protocol):
 
     def migrating(self) -> AbstractContextManager[None]:
         """Held by one process at a time. Raises: Busy."""
+
+    def collate(self) -> None:
+        """New tables compare texts byte for byte. While migrating."""
 
     def checkpoint(self) -> None:
         """Old versions of changed rows leave the journal. Raises: Busy."""

@@ -8,6 +8,7 @@ from peewee import SQL, BigIntegerField
 from playhouse.migrate import SchemaMigrator
 
 from storage.fields import ExactField, LongField
+from storage.migration_steps import create_tables
 
 Columns = dict[str, Any]
 
@@ -42,7 +43,7 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
         return model
 
     meta = table("meta", {"name": _exact(40, primary_key=True), "value": _text(255)})
-    table("counter", {"name": _exact(40, primary_key=True), "value": _number()})
+    counter = table("counter", {"name": _exact(40, primary_key=True), "value": _number()})
     user = table(
         "user",
         {
@@ -263,5 +264,9 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
         },
         primary="name conversation_id seq user_id community_id",
     )
-    db.create_tables(models, safe=False)
-    meta.create(name="epoch", value=str(uuid.uuid4()))
+    create_tables(db, models)
+    if meta.get_or_none(name="epoch") is None:
+        meta.create(name="epoch", value=str(uuid.uuid4()))
+    for name in ("message", "session", "event"):
+        if counter.get_or_none(name=name) is None:
+            counter.create(name=name, value=0)

@@ -5,6 +5,7 @@ from peewee import BigIntegerField, CompositeKey
 from playhouse.migrate import SchemaMigrator
 
 from storage.fields import LongField
+from storage.migration_steps import add_column, add_index, create_tables
 
 
 def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
@@ -20,7 +21,6 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
             primary_key = CompositeKey("conversation_id", "seq", "ver")
             without_rowid = isinstance(db, peewee.SqliteDatabase)
 
-    db.create_tables([EarlierText], safe=False)
-    # Not by the migrator: on SQLite it would make the table anew, with a rowid.
-    db.execute_sql("ALTER TABLE member ADD COLUMN left_ver BIGINT NOT NULL DEFAULT 0")  # type: ignore[no-untyped-call]
-    migrator.migrate(migrator.add_index("hidden", ("conversation_id", "seq")))
+    create_tables(db, [EarlierText])
+    add_column(db, "member", "left_ver", "BIGINT NOT NULL DEFAULT 0")
+    add_index(db, "hidden", "hidden_conversation_id_seq", ["conversation_id", "seq"])

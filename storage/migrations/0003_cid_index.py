@@ -3,9 +3,9 @@
 import peewee
 from playhouse.migrate import SchemaMigrator
 
+from storage.migration_steps import add_index, drop_index
+
 
 def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
-    migrator.migrate(
-        migrator.add_index("message", ("cid", "sender_id"), unique=True),
-        migrator.drop_index("message", "message_sender_id_cid"),
-    )
+    add_index(db, "message", "message_cid_sender_id", ["cid", "sender_id"], unique=True)
+    drop_index(db, "message", "message_sender_id_cid")

@@ -5,6 +5,7 @@ from peewee import BigIntegerField
 from playhouse.migrate import SchemaMigrator
 
 from storage.fields import ExactField, number, text
+from storage.migration_steps import add_column, add_index, create_tables
 
 
 def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
@@ -32,11 +33,8 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
             database = db
             without_rowid = isinstance(db, peewee.SqliteDatabase)
 
-    db.create_tables([UploadAlias, PartialUpload], safe=False)
-    migrator.migrate(
-        migrator.add_column("upload", "duration_ms", number()),
-        migrator.add_column("upload", "result_sha256", ExactField(max_length=64, default="")),
-        migrator.add_index("upload", ("result_sha256",)),
-    )
-    # Not by the migrator: on SQLite it would make the table anew, with a rowid.
-    db.execute_sql("ALTER TABLE upload_claim ADD COLUMN file_name VARCHAR(1020) NOT NULL DEFAULT ''")  # type: ignore[no-untyped-call]
+    create_tables(db, [UploadAlias, PartialUpload])
+    add_column(db, "upload", "duration_ms", "BIGINT NOT NULL DEFAULT 0")
+    add_column(db, "upload", "result_sha256", "VARCHAR(64) NOT NULL DEFAULT ''")
+    add_index(db, "upload", "upload_result_sha256", ["result_sha256"])
+    add_column(db, "upload_claim", "file_name", "VARCHAR(1020) NOT NULL DEFAULT ''")

@@ -1,8 +1,9 @@
-"""The contract suite: every test with `store` or `scene` runs on each backend of BACKENDS.
+"""The contract suite: every test with `store`, `scene`, `url` or `reopen` runs on each backend of BACKENDS.
 
 store     a fresh, migrated store
 scene     the same store with short ways to people, friends and communities
 reopen    opens the same database once more, as another process would
+url       its URL
 """
 
 from collections.abc import Callable, Iterator
@@ -13,14 +14,30 @@ import pytest
 from imtornado.clock import Clock
 from storage.backends import open_store
 from storage.store import Store
+from tests.fixtures.mariadb import Databases
+from tests.storage.emptied import EmptiedDatabase
 from tests.storage.scene import Scene
 
-BACKENDS = {"sqlite": lambda folder: f"sqlite:///{folder}/im.db"}  # {name: folder → URL of an empty database}
+BACKENDS = ("sqlite", "mysql")
 
 
-@pytest.fixture(params=sorted(BACKENDS))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return BACKENDS[request.param](tmp_path)
+@pytest.fixture(scope="session")
+def emptied_database(mysql_databases: Databases) -> Iterator[EmptiedDatabase]:
+    """A database on a MySQL server for one test after the other: to make the tables for each takes a second."""
+    url = mysql_databases.url()
+    yield EmptiedDatabase(url)
+    mysql_databases.drop(url)
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any rows."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/im.db"
+        return
+    database: EmptiedDatabase = request.getfixturevalue("emptied_database")
+    yield database.url
+    database.empty()
 
 
 @pytest.fixture

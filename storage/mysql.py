@@ -1,0 +1,181 @@
+"""Everything that is particular to MySQL and MariaDB: connections held by their threads, and what they are told.
+
+Readers have one snapshot (REPEATABLE READ: it is taken by the first statement). Writers see what was committed before
+each statement (READ COMMITTED): after a lock was waited for, the look-up of a cid must find what its holder stored.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+import pymysql
+from pymysql.constants import CLIENT
+
+from storage.mysql_connection import READ_COMMITTED, REPEATABLE_READ, MysqlConnection
+from storage.mysql_errors import busy, errors_translated
+from storage.mysql_url import Address
+from storage.transactions import Connection
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 1.5
+ANSWER_S = 1.5  # for one answer of the server: whoever waits for a call is told within 2 s
+BATCH_ANSWER_S = 5.0  # the writer's clients are told by its own clock; a slow commit may still be acknowledged late
+MIGRATION_ANSWER_S = 3600.0
+LOCK_WAIT_S = 1
+REST_S = 0.5  # after a connection could not be opened nobody tries for so long
+MIGRATION_TURN_S = 5
+_SETTINGS = (
+    "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "default_storage_engine = 'InnoDB'",
+    "foreign_key_checks = 1",
+    "unique_checks = 1",
+)
+
+
+class _Orm(peewee.MySQLDatabase):
+    """peewee's database, for schema and tools, on connections of its own that commit each statement."""
+
+    field_types = {**peewee.MySQLDatabase.field_types, "EXACT": "VARCHAR", "LONG": "MEDIUMTEXT"}  # noqa: RUF012
+
+    def __init__(self, name: str, connect: Callable[[], Any]) -> None:
+        self._open_one = connect
+        super().__init__(name)
+
+    def _connect(self) -> Any:
+        return self._open_one()
+
+
+class Mysql:
+    """A database on a server. Opens nothing by itself."""
+
+    for_update = " FOR UPDATE"
+    half_migrated = "What was done of it stays; it goes on from there when it is run again."
+    duplicate: type[Exception] = pymysql.err.IntegrityError
+    failure: type[Exception] = pymysql.err.Error
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._held = threading.local()  # .connections: {often: MysqlConnection} of a thread
+        self._all: weakref.WeakSet[MysqlConnection] = weakref.WeakSet()
+        self._all_lock = threading.Lock()
+        self._rests_until = 0.0
+        self.orm: peewee.Database = _Orm(address.name, self._connect_for_migrations)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        connection = self._connection(often=False)
+        with errors_translated():
+            connection.begin(REPEATABLE_READ)
+            try:
+                yield connection
+            finally:
+                connection.roll_back()
+
+    @contextmanager
+    def writing(self, *, often: bool = False) -> Iterator[Connection]:
+        connection = self._connection(often=often)
+        with errors_translated():
+            connection.begin(READ_COMMITTED)
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.roll_back()
+                raise
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        """The lock belongs to peewee's connection of this thread, which makes the changes too."""
+        name = "imtornado " + hashlib.sha256(self.address.name.encode()).hexdigest()[:40]  # at most 64 characters
+        with self.reading() as connection:
+            connection.execute("SELECT 1")  # soon Busy where the server is away: migrations are patient
+        try:
+            while not self._ask("SELECT GET_LOCK(%s, %s)", name, MIGRATION_TURN_S):
+                log.info("another process brings the schema up to date; waiting for it")
+            yield
+        finally:
+            self.orm.close()  # the lock goes with the connection
+
+    def collate(self) -> None:
+        """New tables compare texts byte for byte. By peewee's connection of this thread."""
+        collation = _collation(str(self._ask("SELECT VERSION()")))
+        sql = "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = database()"
+        if self._ask(sql) != collation:
+            name = self.address.name.replace("`", "``").replace("%", "%%")
+            self._ask(f"ALTER DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE {collation}")
+
+    def checkpoint(self) -> None:
+        """Nothing to do: InnoDB purges old versions by itself."""
+
+    def close(self) -> None:
+        with self._all_lock:
+            for connection in list(self._all):
+                connection.discard()
+        self.orm.close()
+
+    def _ask(self, sql: str, *parameters: object) -> Any:
+        """The only column of the only row, by peewee's connection. Raises: Busy, as all others do."""
+        try:
+            row = self.orm.execute_sql(sql, parameters).fetchone()  # type: ignore[no-untyped-call]
+        except peewee.PeeweeException as error:
+            log.error("database out of order: %s", error)
+            raise busy() from error
+        return row[0] if row else None
+
+    def _connection(self, *, often: bool) -> MysqlConnection:
+        """That of this thread."""
+        held: dict[bool, MysqlConnection] | None = getattr(self._held, "connections", None)
+        if held is None:
+            held = self._held.connections = {}
+        if often not in held:
+            answer_s = BATCH_ANSWER_S if often else ANSWER_S
+            held[often] = connection = MysqlConnection(lambda: self._connect_to_work(answer_s))
+            with self._all_lock:
+                self._all.add(connection)
+        return held[often]
+
+    def _connect_to_work(self, answer_s: float) -> tuple[Any, int]:
+        """A connection and the longest packet it takes. Raises: Busy; at once where the server was away just now."""
+        if time.monotonic() < self._rests_until:
+            raise busy()
+        try:
+            raw = self._connect(answer_s, autocommit=False)
+            with raw.cursor() as cursor:
+                cursor.execute("SELECT @@max_allowed_packet")
+                return raw, cursor.fetchone()[0]
+        except (pymysql.err.Error, OSError, RuntimeError) as error:  # RuntimeError: `cryptography` is needed, it says
+            self._rests_until = time.monotonic() + REST_S
+            log.error("no connection to %r: %s", self.address, error)
+            raise busy() from error
+
+    def _connect_for_migrations(self) -> Any:
+        return self._connect(MIGRATION_ANSWER_S, autocommit=True)
+
+    def _connect(self, answer_s: float, *, autocommit: bool) -> Any:
+        raw = pymysql.connect(
+            **self.address.driver_options,
+            database=self.address.name,
+            autocommit=autocommit,
+            connect_timeout=CONNECT_S,
+            read_timeout=answer_s,
+            write_timeout=answer_s,
+            client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows that it met, changed or not, as SQLite's does
+            program_name="imtornado",
+        )
+        patience_s = MIGRATION_ANSWER_S if autocommit else LOCK_WAIT_S
+        waits = (f"{name} = {patience_s:.0f}" for name in ("lock_wait_timeout", "innodb_lock_wait_timeout"))
+        raw.query(f"SET NAMES utf8mb4 COLLATE {_collation(raw.get_server_info())}")
+        raw.query(f"SET SESSION {', '.join((*_SETTINGS, *waits))}")
+        return raw
+
+
+def _collation(version: str) -> str:
+    """The server's collation by which texts are compared byte for byte: case and trailing blanks count."""
+    return "utf8mb4_nopad_bin" if "mariadb" in version.lower() else "utf8mb4_0900_bin"

@@ -1,0 +1,134 @@
+"""One connection to the server, held by one thread: transactions on it, and a new one in its place when it is lost."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pymysql
+import pymysql.cursors
+
+from storage.mysql_errors import is_lost, timed_out
+from storage.mysql_sql import filled, insert_of, inserts
+
+log = logging.getLogger(__name__)
+
+READ_COMMITTED = "READ COMMITTED"
+REPEATABLE_READ = "REPEATABLE READ"
+PACKET_BYTES = 1_000_000  # of one INSERT, where the server takes that much
+PACKET_HEAD_BYTES = 1024
+
+
+class _Rows(pymysql.cursors.Cursor):  # type: ignore[misc]  # the driver has no types
+    """All rows as a list, as every `transactions.Cursor` gives them."""
+
+    def fetchall(self) -> list[Any]:
+        return list(super().fetchall())
+
+
+class MysqlConnection:
+    """`connect` opens one without autocommit, and says how long a packet may be.
+
+    Without autocommit a transaction begins with its first statement.
+
+    A first statement that finds the connection lost, because the server was started anew or closed what nobody used,
+    is sent again over a new one: nothing was done before it. Anything lost later ends the transaction.
+    """
+
+    def __init__(self, connect: Callable[[], tuple[Any, int]]) -> None:
+        self._connect = connect
+        self._raw: Any = None
+        self._isolation = ""
+        self._wanted = ""
+        self._is_begun = False  # a statement of this transaction was sent
+        self._is_proved = False  # this connection has answered before
+        self.packet_bytes = PACKET_BYTES
+
+    def begin(self, isolation: str) -> None:
+        """The next statement begins a transaction. Raises: what `connect` raises."""
+        self._wanted = isolation
+        self._is_begun = False
+        if self._raw is None:
+            self._open()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> _Rows:
+        return self._send(filled(sql, parameters))
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> _Rows:
+        """`rowcount` is the sum. Rows of an INSERT travel many in a statement."""
+        insert = insert_of(sql)
+        if insert is None:
+            return self._one_by_one(sql, rows)
+        count = 0
+        cursor = _Rows(self._raw)
+        for statement in inserts(insert, rows, self.packet_bytes):
+            cursor = self._send(statement)
+            count += cursor.rowcount
+        cursor.rowcount = count
+        return cursor
+
+    def _one_by_one(self, sql: str, rows: Iterable[Sequence[Any]]) -> _Rows:
+        count = 0
+        cursor = _Rows(self._raw)
+        for row in rows:
+            cursor = self._send(filled(sql, row))
+            count += cursor.rowcount
+        cursor.rowcount = count
+        return cursor
+
+    def commit(self) -> None:
+        """Raises: pymysql.MySQLError; a lost connection leaves it unknown whether this was committed."""
+        if not self._is_begun:
+            return
+        try:
+            self._raw.commit()
+        except BaseException:
+            self.discard()
+            raise
+
+    def roll_back(self) -> None:
+        """Ends the transaction; a connection that cannot do even that is given up."""
+        if not self._is_begun or self._raw is None:
+            return
+        try:
+            self._raw.rollback()
+        except (pymysql.MySQLError, OSError) as error:
+            log.info("roll-back failed, the connection is closed: %s", error)
+            self.discard()
+
+    def discard(self) -> None:
+        """Closes it; the server undoes what was not committed. `begin` opens another one."""
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            with contextlib.suppress(pymysql.MySQLError, OSError):
+                raw.close()
+
+    def _open(self) -> None:
+        self._raw, packet_bytes = self._connect()
+        self.packet_bytes = min(PACKET_BYTES, packet_bytes - PACKET_HEAD_BYTES)
+        self._isolation = ""
+        self._is_proved = False
+
+    def _send(self, statement: str | bytes) -> _Rows:
+        is_first, self._is_begun = not self._is_begun, True
+        try:
+            cursor = self._ask(statement)
+        except (pymysql.MySQLError, OSError) as error:
+            if not is_lost(error):
+                raise
+            self.discard()
+            if not (is_first and self._is_proved) or timed_out(error):
+                raise
+            log.info("the connection was lost, a new one is opened: %s", error)
+            self._open()
+            cursor = self._ask(statement)
+        self._is_proved = True
+        return cursor
+
+    def _ask(self, statement: str | bytes) -> _Rows:
+        if self._isolation != self._wanted:
+            self._raw.query(f"SET SESSION TRANSACTION ISOLATION LEVEL {self._wanted}")
+            self._isolation = self._wanted
+        cursor = _Rows(self._raw)
+        cursor.execute(statement)
+        return cursor
