@@ -50,8 +50,8 @@ class Resource(BaseHandler):
         files = self.context.workers.files
         served = await files.call(self.context.uploads.view, viewer_id, name, small=small)
         only_head = self.request.method == "HEAD"
-        elsewhere = None if only_head else await files.call(self.context.uploads.elsewhere, served.name)
-        if elsewhere is not None:
+        elsewhere = await files.call(self.context.uploads.elsewhere, served.name)
+        if elsewhere is not None and (elsewhere.accel or not only_head):  # a presigned address is for GET only
             self._send_elsewhere(served, elsewhere)
             return
         tag = f'"{served.name[:32]}"'
@@ -89,6 +89,7 @@ class Resource(BaseHandler):
         if elsewhere.accel:
             self._describe(served, f'"{served.name[:32]}"')
             self.clear_header("Etag")  # nginx has its own
+            self.clear_header("Accept-Ranges")
             self.set_header("Content-Type", served.mime)
             self.set_header("X-Accel-Redirect", elsewhere.accel)
         else:
