@@ -11,15 +11,17 @@ import email.utils
 
 import tornado.web
 
+from handlers import caller
 from handlers.attachment import FORMS, Attachment
 from handlers.base import Access, BaseHandler, Context
 from handlers.streaming import WRITE_BYTES, StreamedBody
-from imtornado.errors import BadParameter, Busy, Conflict, ImError
+from imtornado.errors import BadParameter, Busy, Conflict, ImError, UnsupportedKind, VersionNotSpoken
 from imtornado.records import PartialUpload
 from imtornado.services.resumable import PartialFile
 from imtornado.services.uploads import Original
 
 VERSION = "1.0.0"
+EXTENSIONS = "creation,expiration,termination"
 METADATA_LIMIT = 4096
 LENGTH_DIGITS = 15
 
@@ -33,12 +35,23 @@ class Tus(BaseHandler):
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Tus-Resumable", VERSION)
+        self.set_header("Tus-Version", VERSION)
 
     async def prepare(self) -> None:
+        if self.request.method == "OPTIONS":  # tells nothing that is not in every HELLO
+            caller.require_known_host(self.request, self.context.config.server)
+            return
         version = self.request.headers.get("Tus-Resumable", VERSION)
         if version != VERSION:
-            raise BadParameter("This version of tus is not spoken here: {version}.", version=VERSION)
+            raise VersionNotSpoken("This version of tus is not spoken here: {version}.", version=VERSION)
         await super().prepare()
+
+    async def options(self, *_: str) -> None:
+        """What is spoken here."""
+        self.clear_header("Tus-Resumable")
+        self.set_header("Tus-Extension", EXTENSIONS)
+        self.set_header("Tus-Max-Size", str(self.context.arrivals.limits.largest))
+        self.set_status(204)
 
     def number(self, header: str) -> int:
         """Raises: BadParameter."""
@@ -125,10 +138,10 @@ class Part(StreamedBody, Tus):
                 file.close()
 
     async def _open(self, upload_id: str) -> None:
-        """Raises: BadParameter, NotFound, Conflict where the offset is not what has arrived."""
+        """Raises: UnsupportedKind, BadParameter, NotFound, Conflict where the offset is not what has arrived."""
         kind = self.request.headers.get("Content-Type", "")
         if kind != "application/offset+octet-stream":
-            raise BadParameter("Send the bytes as application/offset+octet-stream.")
+            raise UnsupportedKind("Send the bytes as application/offset+octet-stream.")
         offset = self.number("Upload-Offset")
         partial = await self.find(upload_id)
         self._file = await self.call(self.context.resumable.open, partial)

@@ -7,7 +7,7 @@
     ├── Silenced 40304          ├── CrossSite 40305          ├── TooLate 40306
     ├── NotFound 40401          ├── MethodNotAllowed 40501
     ├── Conflict 40901          ├── CidConflict 40902        ├── LimitReached 40903
-    ├── TooLarge 41301          ├── UnsupportedKind 41501
+    ├── VersionNotSpoken 41201  ├── TooLarge 41301          ├── UnsupportedKind 41501
     ├── TooManyRequests 42901   ├── QuotaExceeded 42902
     ├── Internal 50001          └── Busy 50301               outcome unknown: send the same cid again
 
@@ -39,6 +39,7 @@ class Code(IntEnum):
     CONFLICT = 40901
     CID_CONFLICT = 40902
     LIMIT_REACHED = 40903
+    VERSION_NOT_SPOKEN = 41201
     TOO_LARGE = 41301
     UNSUPPORTED_KIND = 41501
     TOO_MANY_REQUESTS = 42901
@@ -131,6 +132,10 @@ class CidConflict(ImError):
 
 class LimitReached(ImError):
     code = Code.LIMIT_REACHED
+
+
+class VersionNotSpoken(ImError):
+    code = Code.VERSION_NOT_SPOKEN
 
 
 class TooLarge(ImError):

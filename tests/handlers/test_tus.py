@@ -155,15 +155,39 @@ def test_bad_metadata_is_refused(ann: Person, told: str) -> None:
 
 def test_bad_pieces_change_nothing(ann: Person) -> None:
     path = begun(ann, 10)
-    assert code(call(ann, "PATCH", path, b"x", Upload_Offset=0, Content_Type="text/plain")) == 40001
+    assert code(call(ann, "PATCH", path, b"x", Upload_Offset=0, Content_Type="text/plain")) == 41501
     assert code(call(ann, "PATCH", path, b"x", Content_Type="application/offset+octet-stream")) == 40001
     assert code(brought(ann, path, 5, b"x")) == 40901
     assert code(brought(ann, path, 0, b"x" * 11)) == 41301
-    assert code(call(ann, "PATCH", path, b"x", Tus_Resumable="0.2.2")) == 40001
     assert offset(ann, path) == 0
     assert refusal(ann, "/attach/finish", id=path.rpartition("/")[2])[1] == 40901
     for unknown in ("0" * 64, "x", "..%2f..", ""):
         assert code(brought(ann, f"/attach/tus/{unknown}", 0, b"x")) == 40401
+
+
+def test_what_is_spoken_is_told_to_anybody_and_another_version_is_refused(ann: Person, house: House) -> None:
+    path = begun(ann, 10)
+    for address in ("/attach/tus", path, "/attach/tus/" + "0" * 64):
+        told = request(house.port, "OPTIONS", address)
+        assert (told.status, told.body) == (204, b"")
+        assert (told.headers["Tus-Version"], told.headers["Tus-Resumable"]) == ("1.0.0", None)
+        assert told.headers["Tus-Extension"] == "creation,expiration,termination"
+        assert told.headers["Tus-Max-Size"] == "3000000"
+    kind = {"Upload_Offset": 0, "Content_Type": "application/offset+octet-stream"}
+    for method, address, headers in (("POST", "/attach/tus", {"Upload_Length": 5}), ("PATCH", path, kind)):
+        refused = call(ann, method, address, b"x" * (method == "PATCH"), Tus_Resumable="0.2.2", **headers)
+        assert code(refused) == 41201
+        assert refused.headers["Tus-Version"] == "1.0.0"
+    assert call(ann, "HEAD", path, Tus_Resumable="2.0.0").status == 412
+    assert call(ann, "DELETE", path, Tus_Resumable="2.0.0").status == 412
+    assert offset(ann, path) == 0
+
+
+def test_no_page_of_another_origin_is_let_in(house: House) -> None:
+    foreign = {"Origin": "https://evil.example", "Access_Control_Request_Method": "PATCH"}
+    for path in ("/attach/tus", "/attach/upload", "/resource/" + "0" * 64):
+        answer = request(house.port, "OPTIONS", path, foreign)
+        assert not [header for header in answer.headers if header.lower().startswith("access-control-")]
 
 
 def test_limits_hold_from_the_first_bytes(ann: Person) -> None:
