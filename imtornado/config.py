@@ -70,6 +70,11 @@ class Storage(msgspec.Struct, frozen=True):
     slow_query_ms: Annotated[
         Count, _doc("a transaction that takes longer is logged with its name, never with what it was about; 0: none")
     ] = 200
+    writers: Annotated[
+        int,
+        Meta(ge=1, le=64),
+        _doc("threads that commit messages, a conversation always on the same one; on SQLite there is one"),
+    ] = 2
     unsafe_durability: Annotated[bool, _doc("start although the database may lose what it has committed")] = False
 
 

@@ -192,7 +192,7 @@ class SqlConversationTx:
             kind=kind,
             dstid=dstid,
             seq=seq,
-            message_id=self._tx.next_ids("message"),
+            message_id=self._tx.message_id(),
             sender_id=actor_id,
             cid="",
             media=SYSTEM_MEDIA,

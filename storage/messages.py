@@ -11,6 +11,7 @@ with its look-ups, as are the next ones.
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 
 from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, ReadDraft, Stored
@@ -21,35 +22,36 @@ from storage.locked import LockedConversation, lock
 from storage.refusals import no_place, refusal
 from storage.repeats import body_of, other_body, outcome_of_stored, stored_places
 from storage.sending import LookFirst, Sending
-from storage.transactions import Transactions, Tx
+from storage.transactions import Transactions, TryAgain, Tx
 
 log = logging.getLogger(__name__)
 
 PLACES_KEPT = 100_000  # about 15 MB
 
+TRIES = 5
 CAREFUL_BATCHES = 32  # that look first after one was refused: who provokes it must not double the work for long
 
 
+class _Care(threading.local):
+    """Of each writer's thread: batches that it still commits with look-ups."""
+
+    batches = 0
+
+
 class Committer:
-    """Commits batches; one at a time, on the writer's thread."""
+    """Commits batches, on the thread of a writer: each of its own conversations."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self._ids: dict[object, int] = {}  # {what _place_of gives: conversation_id}; a conversation is for ever
-        self._careful = 0
+        self._care = _Care()
 
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """An outcome for each draft. Raises: Busy."""
         if not drafts:
             return []
         try:
-            if not self._careful:
-                try:
-                    return self._commit(drafts, looking=False)
-                except LookFirst:
-                    self._careful = CAREFUL_BATCHES
-            self._careful -= 1
-            return self._commit(drafts, looking=True)
+            return self._until_done(drafts)
         except Busy:
             raise
         except Exception as error:
@@ -58,6 +60,22 @@ class Committer:
                 return [error if isinstance(error, ImError) else Internal("Something went wrong on our side.")]
             log.exception("a draft broke its batch of %s; each is committed alone now", len(drafts))
         return [self.commit([draft])[0] for draft in drafts]
+
+    def _until_done(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """The batch anew, all of it, where it must look first or others were in its way."""
+        care = self._care
+        for _ in range(TRIES):
+            looking = care.batches > 0
+            care.batches = max(0, care.batches - 1)
+            try:
+                return self._commit(drafts, looking=looking)
+            except LookFirst:
+                # Where it was looking, another writer stored one of the cids after that.
+                care.batches = CAREFUL_BATCHES
+            except TryAgain as error:
+                log.info("a batch of %s is committed anew: %s", len(drafts), error.__cause__)
+        log.error("a batch of %s did not come through in %s tries", len(drafts), TRIES)
+        raise Busy("The database is busy. Please try again.", retry_after_ms=1000)
 
     def _commit(self, drafts: Sequence[Draft], *, looking: bool) -> list[Outcome]:
         with self._transactions.batch() as tx:
@@ -75,7 +93,7 @@ class Committer:
         for conversation_id, key in tx.among("SELECT id, `key` FROM conversation WHERE `key` IN ({})", missing):
             known[missing[key]] = found[key] = conversation_id
         for place in [*known][: max(0, len(known) - PLACES_KEPT)]:
-            del known[place]
+            known.pop(place, None)  # another writer may have been here
         return [number or found.get(draft.key, 0) for number, draft in zip(ids, drafts, strict=True)]
 
 

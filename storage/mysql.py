@@ -55,6 +55,7 @@ class _Orm(peewee.MySQLDatabase):
 class Mysql:
     """A database on a server. Opens nothing by itself."""
 
+    many_writers = True
     for_update = " FOR UPDATE"
     half_migrated = "What was done of it stays; it goes on from there when it is run again."
     duplicate: type[Exception] = pymysql.err.IntegrityError

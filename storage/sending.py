@@ -67,10 +67,10 @@ class Sending:
         """Writes the rows; at the latest before anything reads the tables again. Raises: LookFirst."""
         try:
             self._rows.insert(self._tx)
-        except self._tx.database.duplicate:
-            if self._looking:
+        except self._tx.database.duplicate as error:
+            if self._looking and not self._tx.database.many_writers:
                 raise
-            raise LookFirst from None
+            raise LookFirst from error
 
     def _fit(self, run: Run) -> tuple[Run, dict[int, set[str]]]:
         """(drafts that want a seq or a mark, {place: files that the message uses})."""
@@ -118,7 +118,7 @@ class Sending:
                 outcomes[place] = refused[sender]
                 continue
             conversation.last_seq = senders[sender] = seq = conversation.last_seq + 1
-            message_id = draft.message_id or self._tx.next_ids("message")
+            message_id = draft.message_id or self._tx.message_id()
             now_ms = conversation.now_ms
             mention = ""
             if draft.mention:

@@ -71,6 +71,13 @@ class SqlStore:
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         return self._committer.commit(drafts)
 
+    @property
+    def commits_at_once(self) -> bool:
+        return self._database.many_writers
+
+    def settled_ms(self) -> int:
+        return self._transactions.settled_ms()
+
     def reserve_ids(self, count: int) -> int:
         with self._transactions.write() as tx:
             return tx.next_ids("message", count)

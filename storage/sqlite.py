@@ -89,6 +89,7 @@ class _Orm(peewee.SqliteDatabase):
 class Sqlite:
     """A database file. The folder is created; a file of another program is refused by SQLite itself."""
 
+    many_writers = False
     for_update = ""  # whoever writes holds the whole database
     half_migrated = "So nothing was changed."
     duplicate: type[Exception] = sqlite3.IntegrityError

@@ -366,7 +366,7 @@ class Store(Protocol):
         """`callback` gets, after each commit outside of `commit` and on the committing thread, the events it wrote."""
 
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
-        """One transaction for all drafts, in order; an outcome for each. Writer thread only.
+        """One transaction for all drafts, in order; an outcome for each. Threads of the writer only.
 
         Repeats of a (sender, cid) get the first one's place with `dup`; the same cid with another body is a
         CidConflict; a sender without the right at this moment gets NotFriends, NotMember or Silenced (AccountDisabled
@@ -375,6 +375,13 @@ class Store(Protocol):
         seq outside his window is BadParameter(field=reply). No draft can make another fail.
         Raises: Busy: the whole batch has an unknown outcome.
         """
+
+    @property
+    def commits_at_once(self) -> bool:
+        """`commit` may run on several threads, each with conversations of its own."""
+
+    def settled_ms(self) -> int:
+        """The stamp to give somebody now: every change of an earlier time is seen by whoever reads from now on."""
 
     def reserve_ids(self, count: int) -> int:
         """First of `count` message ids that nobody else will ever get; below 2**53."""

@@ -7,6 +7,7 @@ Tx             an open transaction
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -21,6 +22,7 @@ from imtornado.clock import Clock
 from imtornado.errors import Busy
 from imtornado.records import Event
 from imtornado.timings import Timings
+from storage.message_ids import BLOCK, MessageIds
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class TryAgain(Busy):
 class Database(Protocol):
     """One dialect. `for_update` ends a SELECT that locks its rows."""
 
+    many_writers: bool  # at once; otherwise whoever writes is alone
     for_update: str
     half_migrated: str  # what a migration that failed leaves, in a sentence
     duplicate: type[Exception]  # raised by a statement that a unique index refuses; the transaction goes on
@@ -90,9 +93,10 @@ class Database(Protocol):
 class Tx:
     """An open transaction; used by one thread, gone with its `with` block."""
 
-    __slots__ = ("database", "execute", "executemany", "now_ms", "told")
+    __slots__ = ("_ids", "database", "execute", "executemany", "now_ms", "told")
 
-    def __init__(self, connection: Connection, database: Database, now_ms: int) -> None:
+    def __init__(self, connection: Connection, database: Database, now_ms: int, ids: MessageIds) -> None:
+        self._ids = ids
         self.database = database
         self.execute = connection.execute
         self.executemany = connection.executemany
@@ -135,12 +139,19 @@ class Tx:
             self.execute("INSERT INTO counter (name, value) VALUES (?, ?)", (name, count))
         return self.number("SELECT value FROM counter WHERE name = ?", name) - count + 1
 
+    def message_id(self) -> int:
+        """For a line of ours."""
+        return self._ids.take() or self.next_ids("message")
+
     def tell(self, user_id: int, kind: str, *, community_id: int = 0, **fields: object) -> None:
         """An event of this transaction; `fields` are its data, with wire names."""
         self.told.append((user_id, community_id, kind, msgspec.json.encode(fields).decode()))
 
     def write_events(self) -> list[Event]:
-        """Stores what was told. Last in the transaction: their ids come from a row that every writer needs."""
+        """Stores what was told. Last in the transaction: their ids come from a row that every writer needs.
+
+        It stays locked until the commit, so ids become visible in their order: who sees one has seen all before it.
+        """
         if not self.told:
             return []
         first = self.next_ids("event", len(self.told))
@@ -166,10 +177,21 @@ class Transactions:
         self.clock = clock
         self.timings = Timings()
         self._listener: Callable[[Sequence[Event]], None] | None = None
+        self._ids = MessageIds()
+        self._writing: dict[object, int] = {}  # {a token of each open transaction: its now_ms}
+        self._writing_lock = threading.Lock()
 
     def on_events(self, callback: Callable[[Sequence[Event]], None]) -> None:
         """`callback` gets the events of each later `write`, on the committing thread."""
         self._listener = callback
+
+    def settled_ms(self) -> int:
+        """Every change that a transaction of this process makes at an earlier time can be seen by a read from now on.
+
+        What somebody was given by then is complete up to here: the time to ask from next.
+        """
+        with self._writing_lock:
+            return min(self._writing.values(), default=self.clock.now_ms())
 
     def read(self) -> AbstractContextManager[Tx]:
         """A snapshot. Raises: Busy."""
@@ -182,11 +204,11 @@ class Transactions:
 
     def batch(self) -> AbstractContextManager[Tx]:
         """As `write`, for the writer, who stores and hands on the events himself."""
-        return self._timed("batch", self.database.writing(often=True))
+        return self._timed("batch", self._writing_now(often=True))
 
     @contextmanager
     def _write(self, name: str) -> Iterator[Tx]:
-        with self._timed(name, self.database.writing()) as tx:
+        with self._timed(name, self._writing_now(often=False)) as tx:
             yield tx
             events = tx.write_events()
         if events and self._listener is not None:
@@ -196,12 +218,28 @@ class Transactions:
                 log.exception("the listener of events failed; they are stored and will be read later")
 
     @contextmanager
+    def _writing_now(self, *, often: bool) -> Iterator[Connection]:
+        """A transaction for writing, known to `settled_ms` until its end."""
+        if self._ids.are_few:
+            with self.database.writing(often=often) as connection:
+                self._ids.refill(Tx(connection, self.database, 0, self._ids).next_ids("message", BLOCK))
+        token = object()
+        try:
+            with self.database.writing(often=often) as connection:
+                with self._writing_lock:
+                    self._writing[token] = self.clock.now_ms()
+                yield connection
+        finally:
+            with self._writing_lock:
+                self._writing.pop(token, None)
+
+    @contextmanager
     def _timed(self, name: str, opened: AbstractContextManager[Connection]) -> Iterator[Tx]:
         asked = began = perf_counter()
         try:
             with opened as connection:
                 began = perf_counter()
-                yield Tx(connection, self.database, self.clock.now_ms())
+                yield Tx(connection, self.database, self.clock.now_ms(), self._ids)
         finally:
             self.timings.add(name, perf_counter() - asked, began - asked)
 

@@ -108,7 +108,7 @@ class Chat:
             userid=connection.user_id,
             session=connection.session_id,
             epoch=self._store.epoch,
-            stamp=stamp(now_ms),
+            stamp=stamp(self._store.settled_ms()),
             heartbeat_s=config.server.heartbeat_s,
             time=rfc3339(now_ms),
             limits={

@@ -45,7 +45,8 @@ class Live:
             store, workers.database, self.registry, self.presence.watchers, (rights.changed, watching.changed)
         )
         self.delivery = Delivery(self.registry, self.events.apply)
-        self.writer = Writer(store, config.messages, self.delivery.deliver)
+        writers = config.storage.writers if store.commits_at_once else 1
+        self.writer = Writer(store, config.messages, self.delivery.deliver, writers)
         self.liveness = Liveness(self.flusher, config.server.heartbeat_s)
         self.chat = Chat(
             store,

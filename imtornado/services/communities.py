@@ -47,7 +47,7 @@ class Communities:
 
     def list(self, user_id: int, since_ms: int | None = None) -> CommunityList:
         """Those he is in; with `since_ms` of the last day only what changed since, some perhaps without need."""
-        now_ms = self._store.clock.now_ms()
+        now_ms = self._store.settled_ms()
         communities = self._store.communities.of_user(user_id)
         if since_ms is None or now_ms - since_ms > FRESH_MS:
             return CommunityList(communities, (), full=True, now_ms=now_ms)

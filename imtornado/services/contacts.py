@@ -54,7 +54,7 @@ class Contacts:
 
     def friends(self, user_id: int, since_ms: int | None = None) -> FriendList:
         """All, by id; with `since_ms` of the last day only what changed since, some perhaps without need."""
-        now_ms = self._store.clock.now_ms()
+        now_ms = self._store.settled_ms()
         full = since_ms is None or now_ms - since_ms > FRESH_MS
         removed_ids = () if since_ms is None or full else self._store.contacts.removed(user_id, since_ms)
         friends = self._store.contacts.friends(user_id, 0 if since_ms is None or full else since_ms)

@@ -26,7 +26,7 @@ class Messages:
 
         Raises: BadParameter.
         """
-        now_ms = self._store.clock.now_ms()
+        now_ms = self._store.settled_ms()
         place = _parse_cursor(cursor)
         if since_ms is None:
             rows = self._store.conversations.list(user_id, *place, limit)

@@ -3,9 +3,11 @@
 import peewee
 from playhouse.migrate import SchemaMigrator
 
+from storage.migration_steps import add_column
+
 
 def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
-    db.execute_sql("ALTER TABLE conversation ADD COLUMN active_at_ms BIGINT NOT NULL DEFAULT 0")  # type: ignore[no-untyped-call]
+    add_column(db, "conversation", "active_at_ms", "BIGINT NOT NULL DEFAULT 0")
     db.execute_sql(  # type: ignore[no-untyped-call]
         "UPDATE conversation SET active_at_ms = coalesce((SELECT x.created_at_ms FROM message x"
         " WHERE x.conversation_id = conversation.id AND x.seq = conversation.last_seq), changed_at_ms)"
