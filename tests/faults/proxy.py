@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from tests.faults.sockets import take_frames
@@ -20,12 +20,13 @@ class Link:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._before: Callable[[bytes], bool] | None = None
+        self._after: Callable[[bytes], bool] | None = None
         self._buffer = bytearray()
         self._upgraded = False
         self.is_half_open = False
         self.delay_s = 0.0  # for every read, both ways
         self.bytes_per_s = 0  # 0: as fast as it goes
-        self.withheld: list[bytes] = []  # payloads of the frames that a cut kept from the client
+        self.withheld: list[bytes] = []  # what a cut kept from the client: payloads of frames, or an answer
         self.ended = asyncio.Event()
 
     def stall(self) -> None:
@@ -50,6 +51,10 @@ class Link:
         """Cuts when the server sends a frame with such a payload: it has left the server, and never arrives."""
         self._before = wanted
 
+    def cut_after(self, wanted: Callable[[bytes], bool]) -> None:
+        """Cuts when the client has asked such a thing: it is done, and the answer never arrives."""
+        self._after = wanted
+
     async def carry(self, up: asyncio.StreamReader, down: asyncio.StreamReader) -> None:
         """Until both directions have ended."""
         try:
@@ -63,6 +68,8 @@ class Link:
         with contextlib.suppress(OSError):
             while data := await client.read(self._share()):
                 await self._weather(len(data))
+                if self._after is not None and self._after(data):
+                    self.half_open()  # first, that the answer cannot be quicker
                 self._server.write(data)
                 await self._server.drain()
         if not self.is_half_open:
@@ -72,6 +79,9 @@ class Link:
         with contextlib.suppress(OSError):
             while data := await server.read(self._share()):
                 await self._weather(len(data))
+                if self.is_half_open and self._after is not None:
+                    self.withheld.append(data)
+                    return
                 if self.is_half_open:
                     continue
                 for part in self._parts(data):
@@ -140,6 +150,17 @@ class Proxy:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024)
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
+
+    @contextlib.contextmanager
+    def weather(self, change: Callable[[Link], None]) -> Iterator[None]:
+        """`change` is made to every link that is open or opens meanwhile."""
+        before, self._on_link = self._on_link, change
+        for link in tuple(self.links):
+            change(link)
+        try:
+            yield
+        finally:
+            self._on_link = before
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

@@ -1,11 +1,12 @@
 """A reading device that follows docs/protocol.md: live first, then read, then pass on what is newer."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from tests.faults.database import Row
+from tests.faults.database import Row, read_database
 from tests.faults.ledger import conversation_key
 from tests.faults.sockets import ChatSocket, call
 from tests.faults.traffic import HELLO, LOST, RETRY_S, Traffic
@@ -15,6 +16,7 @@ CHANGE = 13
 CONVERSATIONS_PAGE = 3  # small, so that pages are turned while everything moves
 HISTORY_PAGE = 200
 BUSY_STATUS = 503
+LAST_WORDS_S = 60.0  # for the readers to be complete, on a loaded machine
 
 
 class Reader:
@@ -209,6 +211,17 @@ class Reader:
 
     async def _call(self, path: str, **fields: object) -> dict[str, Any]:
         return await call(self.traffic.port, path, self.person.token, **fields)
+
+
+async def complete(readers: list[Reader], url: str) -> None:
+    """Returns when every reader has all that is stored, or when his time is up: the oracle says what he misses."""
+    now = read_database(url)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS_S):
+            for reader in readers:
+                keys = [key for user_id, key in now.windows if user_id == reader.person.user_id]
+                last_seqs, vers = ({key: of[key] for key in keys} for of in (now.last_seqs, now.last_vers))
+                await reader.complete(last_seqs, vers)
 
 
 async def _put_at_end(socket: ChatSocket, arrived: "asyncio.Queue[dict[str, Any] | None]") -> None:

@@ -13,6 +13,7 @@ from tests.faults.outside import OUTAGE, until, write_lock
 from tests.faults.sockets import ChatSocket, get
 from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import ACK, Sender, Traffic
+from tests.fixtures.backends import BACKENDS
 from tests.fixtures.server import STOP_TIMEOUT_S, Server, StartServer
 
 pytestmark = pytest.mark.timeout(180)
@@ -78,7 +79,15 @@ def test_what_is_on_its_way_is_answered_before_its_socket_is_closed(start_server
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("clients", [80, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
+@pytest.mark.parametrize(
+    ("backend", "clients"),
+    [
+        ("sqlite", 80),
+        ("mysql", 40),
+        *(pytest.param(name, 500, marks=[pytest.mark.long, pytest.mark.timeout(300)]) for name in BACKENDS),
+    ],
+    indirect=["backend"],
+)
 def test_a_drain_loses_nothing(start_server: StartServer, clients: int) -> None:
     server = start_server(*SETTINGS, "server.drain_notice_s=4")
     town = Town(server.port, people=clients, communities=0)

@@ -1,19 +1,18 @@
 """SIGKILL under load (docs/reliability.md): what was acknowledged is there, once, in order, for every reader."""
 
 import asyncio
-import contextlib
 
 import pytest
 
 from tests.faults.database import read_database
 from tests.faults.ledger import Finding, Verdict, judge
-from tests.faults.readers import Reader
+from tests.faults.readers import Reader, complete
 from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import HttpSender, Sender, Traffic
+from tests.fixtures.backends import BACKENDS
 from tests.fixtures.server import Server, StartServer
 
 HEADROOM = 500  # messages; no sender comes to rest before the kill
-LAST_WORDS_S = 60.0  # for the readers to be complete, on a loaded machine
 
 
 async def storm(server: Server, town: Town, *, kills: int, acked: int, seed: int) -> Verdict:
@@ -42,34 +41,25 @@ async def storm(server: Server, town: Town, *, kills: int, acked: int, seed: int
             await asyncio.to_thread(server.restart)
             traffic.up.set()
         await traffic.finish()
-        await complete(readers, server)
+        await complete(readers, server.storage_url)
         for reader in readers:
             reader.leave()
     await asyncio.to_thread(server.stop)
     return judge(traffic.ledger, read_database(server.storage_url))
 
 
-async def complete(readers: list[Reader], server: Server) -> None:
-    """Returns when every reader has all that is stored, or when his time is up: the oracle says what he misses."""
-    now = read_database(server.storage_url)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LAST_WORDS_S):
-            for reader in readers:
-                keys = [key for user_id, key in now.windows if user_id == reader.person.user_id]
-                last_seqs, vers = ({key: of[key] for key in keys} for of in (now.last_seqs, now.last_vers))
-                await reader.complete(last_seqs, vers)
-
-
 LONG = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize(
-    ("kills", "acked", "seed"),
+    ("backend", "kills", "acked", "seed"),
     [
-        pytest.param(8, 3000, 0, marks=pytest.mark.timeout(300)),
+        pytest.param("sqlite", 8, 3000, 0, marks=pytest.mark.timeout(300)),
+        pytest.param("mysql", 4, 1500, 0, marks=pytest.mark.timeout(300)),
         # 100 kills and 50,000 messages in four parts, each with a database of its own
-        *(pytest.param(25, 12_500, seed, marks=LONG) for seed in (1, 2, 3, 4)),
+        *(pytest.param(name, 25, 12_500, seed, marks=LONG) for name in BACKENDS for seed in (1, 2, 3, 4)),
     ],
+    indirect=["backend"],
 )
 def test_nothing_is_lost_doubled_or_out_of_order(start_server: StartServer, kills: int, acked: int, seed: int) -> None:
     server = start_server(*SETTINGS)

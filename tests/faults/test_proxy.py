@@ -128,6 +128,22 @@ def test_half_open_ends_the_client_and_not_the_server() -> None:
     play(story)
 
 
+def test_cut_after_a_question_lets_it_through_and_keeps_the_answer() -> None:
+    async def story(echo: Echo, links: list[Link], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = links[0]
+        link.cut_after(lambda data: data.endswith(b"wanted"))
+        writer.write(b"other")
+        assert await reader.readexactly(5) == b"other"
+        writer.write(b"wanted")
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        assert await echo.ended.get()
+        await link.ended.wait()
+        assert link.withheld == [b"wanted"]
+
+    play(story)
+
+
 def test_cut_before_a_frame_passes_on_what_came_before_it() -> None:
     head = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
     frames = [websocket_frame(text) for text in (b"first", b"the wanted one", b"last")]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -99,6 +100,8 @@ class Sender:
         self.outbox: dict[str, dict[str, Any]] = {}  # {cid: its frame}, in the order of sending
         self.alter_every = 0  # every so many acks one message is recalled or edited
         self.close_codes: list[int] = []
+        self.slowest_s = 0.0  # from a try to its answer, ACK or ERROR
+        self._asked_at: dict[str, float] = {}  # {cid: when its try was sent that has no answer yet}
         self._acked = 0
         self.socket: ChatSocket | None = None
         self.connected = asyncio.Event()  # set as long as it may send
@@ -121,6 +124,7 @@ class Sender:
                 socket.abort()
                 self.socket = None
                 self.connected.clear()
+                self._asked_at.clear()
                 for lost in self.outbox:
                     self._attempt_of(lost).unknown += 1
             self.close_codes.append(socket.close_code)
@@ -149,6 +153,8 @@ class Sender:
 
     def _heard(self, message: dict[str, Any]) -> None:
         cmd = message["cmd"]
+        if cmd in (ACK, ERROR) and (asked_at := self._asked_at.pop(message["cid"], None)) is not None:
+            self.slowest_s = max(self.slowest_s, time.monotonic() - asked_at)
         if cmd == ACK:
             self._acknowledged(message)
         elif cmd == ERROR:
@@ -203,6 +209,7 @@ class Sender:
         key = conversation_key(frame["cmd"], self.person.user_id, frame["dstid"])
         self.traffic.ledger.attempt(self.person.user_id, key, cid, frame["content"])
         if self.socket is not None:
+            self._asked_at[cid] = time.monotonic()
             self.socket.send(frame)
 
     def _attempt_of(self, cid: str) -> Attempt:

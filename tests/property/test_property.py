@@ -379,7 +379,7 @@ def run(server: Server, examples: int, steps: int, *, derandomize: bool) -> None
 
 
 def test_what_devices_hold_is_what_the_server_gives(server: Server) -> None:
-    run(server, 15, 30, derandomize=True)
+    run(server, 15 if server.storage_url.startswith("sqlite") else 6, 30, derandomize=True)
 
 
 @pytest.mark.long
