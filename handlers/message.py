@@ -114,7 +114,7 @@ class History(BaseHandler):
             limit=params.integer("limit", default=PAGE, maximum=MAX_PAGE),
         )
         rows = (protocol.history_row(record, page.reactions.get(record.seq, ())) for record in page.messages)
-        self.reply_rows(rows, first=page.first, last=page.last, ver=page.ver)
+        self.reply_rows(rows, first=page.first, last=page.last, ver=page.ver, expired=page.expired)
 
     get = post
 

@@ -28,10 +28,12 @@ from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
 from imtornado.services.resumable import Resumable
+from imtornado.services.retention import Retention
 from imtornado.services.signatures import Signatures
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
 from imtornado.services.views import Views
+from imtornado.upkeep import Upkeep
 from imtornado.workers import Workers
 from storage.backends import open_store
 from storage.serving import serving
@@ -44,7 +46,6 @@ HEADER_WAIT_S = 60.0  # Tornado's default is an hour
 BODY_WAIT_S = 120.0
 BACKLOG = 1024
 GC_THRESHOLDS = (20_000, 20, 50)
-TIDY_EVERY_S = 3600.0
 RUNNING_CALLS_S = 5.0  # of the 30 that an exit may take, for HTTP calls that are being worked on
 
 
@@ -69,7 +70,9 @@ class Server:
         blobs = open_blobs(config.uploads)
         self.arrivals = Arrivals(store, config, store.clock)
         self.resumable = Resumable(store, config, store.clock, self.arrivals)
-        self.clean_up = CleanUp(store, store.clock, blobs)
+        retention = Retention(store, store.clock, commit, config.messages.keep_days)
+        clean_up = CleanUp(store, store.clock, blobs)
+        self.upkeep = Upkeep(store, self.workers, clean_up=clean_up, resumable=self.resumable, retention=retention)
         self.context = Context(
             config=config,
             workers=self.workers,
@@ -99,8 +102,7 @@ class Server:
             idle_connection_timeout=HEADER_WAIT_S,
             body_timeout=BODY_WAIT_S,
         )
-        self._tidying: asyncio.Task[None]
-        measure(self.metrics, self.live, self.workers, store)
+        measure(self.metrics, self.live, self.workers, store, retention)
 
     async def start(self) -> list[socket.socket]:
         """Opens the listener; the sockets that it listens on."""
@@ -109,30 +111,15 @@ class Server:
         await self.workers.files.call(self.resumable.sweep)
         sockets = tornado.netutil.bind_sockets(self.config.server.port, self.config.server.host, backlog=BACKLOG)
         self.http.add_sockets(sockets)
-        self._tidying = asyncio.create_task(self._tidy())
+        self.upkeep.start()
         return sockets
-
-    async def _tidy(self) -> None:
-        """Removes, every hour, unused uploads, files that no row knows, and what was recalled from the journal."""
-        while True:
-            try:
-                await self.workers.files.call(self.clean_up.collect)
-                await self.workers.files.call(self.clean_up.sweep)
-                await self.workers.files.call(self.resumable.sweep)
-            except Exception:
-                log.exception("unused uploads could not be removed")
-            try:
-                await self.workers.database.call(self.store.checkpoint)
-            except Exception:
-                log.exception("the journal of the database could not be emptied")
-            await asyncio.sleep(TIDY_EVERY_S)
 
     async def stop(self) -> None:
         """Drains: no new connection, sockets sent away with 4001, running calls answered, the accepted committed."""
         self.live.draining = True
         await asyncio.sleep(self.config.server.drain_notice_s)
         self.http.stop()
-        self._tidying.cancel()
+        self.upkeep.stop()
         await self.live.drain()
         await self.workers.rest(RUNNING_CALLS_S)
         await self.live.stop()

@@ -110,6 +110,7 @@ class Messages(msgspec.Struct, frozen=True):
         60_000
     )
     recall_s: Annotated[Count, _doc("seconds in which a sender may recall or edit")] = 120
+    keep_days: Annotated[Count, _doc("messages older than so many days are removed for ever; 0: none are")] = 0
     unacked: Annotated[int, Meta(ge=1, le=1024), _doc("messages that a socket may have waiting for their ACK")] = 64
     queue: Annotated[Positive, _doc("messages that may wait for the writer")] = 20_000
     queue_bytes: Annotated[Positive, _doc("bytes of messages that may wait for the writer")] = 67_108_864

@@ -147,6 +147,12 @@ class MessagesTx(Protocol):
     def blank(self, seq: int, why: Gone) -> None:
         """Removes text, earlier changes, reactions, mentions and file uses of a message for ever. Raises: NotFound."""
 
+    def expire(self, before_ms: int, limit: int) -> int:
+        """Removes at most `limit` messages that came before then, the oldest first, for ever; how many it were.
+
+        Everybody's window begins after them; their seqs are not given again.
+        """
+
     def record(self, actor_id: int, change: str, seq: int, data: str) -> int:
         """Gives the next ver to a change of a message; every member hears of it after the commit.
 

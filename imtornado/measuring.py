@@ -2,6 +2,7 @@
 
 from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
+from imtornado.services.retention import Retention
 from imtornado.workers import Workers
 from storage.store import Store
 
@@ -9,11 +10,12 @@ BATCH_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
 BATCH_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
-def measure(metrics: Metrics, live: Live, workers: Workers, store: Store) -> None:
+def measure(metrics: Metrics, live: Live, workers: Workers, store: Store, retention: Retention) -> None:
     """Lets the metrics read from the objects at each scrape. On the loop, once."""
     _sockets(metrics, live)
     _writer(metrics, live)
     _pools(metrics, workers)
+    metrics.counter("expired_messages", "Messages removed because they were too old", lambda: retention.removed)
     metrics.sums("transaction_seconds", "Transactions, by the method that opens them", "name", store.timings.sums)
 
 

@@ -207,7 +207,8 @@ class Reaction(Record, frozen=True):
 class HistoryPage(Record, frozen=True):
     """Every seq of a range, ascending, and the caller's window [first, last] (last < first: nothing to see).
 
-    `reactions` is {seq: its emojis, oldest first} of those that have any; `ver` the last change that is in it all.
+    `reactions` is {seq: its emojis, oldest first} of those that have any; `ver` the last change that is in it all;
+    `expired`: there were messages before `first` that he could see, until they became too old to be kept.
     """
 
     messages: tuple[Message, ...]
@@ -215,6 +216,7 @@ class HistoryPage(Record, frozen=True):
     last: int
     reactions: dict[int, tuple[Reaction, ...]]
     ver: int
+    expired: bool = False
 
 
 class Conversation(Record, frozen=True):

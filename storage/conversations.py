@@ -28,10 +28,15 @@ _MOVED = (
 _CHANGED = (
     f"SELECT {COLUMNS}, {_MOVED} FROM member m CROSS JOIN conversation c ON c.id = m.conversation_id"
     f" WHERE m.user_id = ? AND {_MOVED} >= ?"
-    f" AND ({_HAS_MESSAGES} OR m.pinned > 0 OR c.`key` = ? OR m.left_seq IS NOT NULL OR m.cleared_seq > 0)"
+    f" AND ({_HAS_MESSAGES} OR m.pinned > 0 OR c.`key` = ? OR m.left_seq IS NOT NULL OR m.cleared_seq > 0"
+    " OR c.first_seq > 1)"
     # The oldest move first: what moves while the pages are turned comes again on a later page, and is never skipped.
     f" AND (? = 0 OR {_MOVED} > ? OR ({_MOVED} = ? AND c.id > ?))"
     f" ORDER BY {_MOVED}, c.id LIMIT ?"
+)
+_OLDEST = (
+    "SELECT c.id, c.`key`, x.created_at_ms FROM conversation c"
+    " LEFT JOIN message x ON x.conversation_id = c.id AND x.seq = c.first_seq WHERE c.id > ? ORDER BY c.id LIMIT ?"
 )
 _PLACE = (
     "SELECT c.id, c.first_seq, c.last_seq, m.joined_seq, m.cleared_seq, m.left_seq,"
@@ -65,6 +70,11 @@ class _Place(NamedTuple):
     @property
     def window(self) -> tuple[int, int]:
         return window(self.first_seq, self.last_seq, self.joined_seq, self.cleared_seq, self.left_seq)
+
+    @property
+    def expired(self) -> bool:
+        """What was before his window was his to see until it became too old."""
+        return self.first_seq > max(self.joined_seq, self.cleared_seq + 1, 1)
 
 
 class SqlConversations:
@@ -105,7 +115,13 @@ class SqlConversations:
             else:
                 messages = as_of(tx, conversation_id, messages, place.ver)
                 reactions = reactions_then(tx, conversation_id, user_id, seqs, place.ver)
-        return HistoryPage(messages, first, last, reactions, place.ver)
+        return HistoryPage(messages, first, last, reactions, place.ver, place.expired)
+
+    def older(self, before_ms: int, after_id: int, limit: int) -> tuple[tuple[str, ...], int]:
+        with self._transactions.read() as tx:
+            rows = tx.all(_OLDEST, after_id, limit)
+        keys = tuple(key for _, key, oldest_ms in rows if oldest_ms is not None and oldest_ms < before_ms)
+        return keys, rows[-1][0] if len(rows) == limit else 0
 
     def changes(self, user_id: int, kind: int, dstid: int, since: int, limit: int) -> ChangePage:
         key = conversation_key(kind, user_id, dstid)

@@ -2,6 +2,7 @@
 
 from imtornado.errors import NotFound
 from imtornado.records import Gone, Message, MessageChange
+from storage.expiry import expire
 from storage.file_uses import file_named, resource_name
 from storage.locked import LockedConversation
 from storage.rows import MESSAGE, destination, message_of
@@ -54,6 +55,9 @@ class SqlMessagesTx:
             (int(why), *place),
         )
         self._conversation.changed = True
+
+    def expire(self, before_ms: int, limit: int) -> int:
+        return expire(self._tx, self._conversation, before_ms, limit)
 
     def record(self, actor_id: int, change: str, seq: int, data: str) -> int:
         # At once and not with the batch: what a rule does is undone by its savepoint, its ver with it.

@@ -197,6 +197,7 @@ class _Batch:
         tx = self._tx
         self._sending.insert()
         before = conversation.last_seq, conversation.changed, len(tx.told)
+        first_seq = conversation.first_seq
         tx.execute("SAVEPOINT one_change")
         try:
             scope = SqlConversationTx(tx, conversation)
@@ -219,6 +220,7 @@ class _Batch:
         tx.execute("ROLLBACK TO SAVEPOINT one_change")
         tx.execute("RELEASE SAVEPOINT one_change")
         conversation.last_seq, conversation.changed = before[:2]
+        conversation.first_seq = first_seq
         del tx.told[before[2] :]
 
     def _outcome_of_repeat(self, place: int, first: int) -> Outcome:

@@ -250,6 +250,12 @@ class Conversations(Protocol):
         Raises: NotFound (not a member ever, unknown).
         """
 
+    def older(self, before_ms: int, after_id: int, limit: int) -> tuple[tuple[str, ...], int]:
+        """Looks at the next `limit` conversations after an id: keys of those whose oldest message came before then.
+
+        With the id of the last one looked at; 0 when that was the last of all.
+        """
+
     def changes(self, user_id: int, kind: int, dstid: int, since: int, limit: int) -> ChangePage:
         """At most `limit` changes after the ver `since` of messages that he may see, ascending; up to his leaving.
 

@@ -58,7 +58,14 @@ RULES_AND_LIVE = (
     "imtornado.attachments",
 )
 HANDLERS = "handlers"
-COMPOSITION = ("imtornado.app", "imtornado.cli", "imtornado.__main__", "imtornado.commands", "imtornado.measuring")
+COMPOSITION = (
+    "imtornado.app",
+    "imtornado.cli",
+    "imtornado.__main__",
+    "imtornado.commands",
+    "imtornado.measuring",
+    "imtornado.upkeep",
+)
 WHOLE_PACKAGES = ("storage", "handlers", "imtornado.services", "imtornado.live")  # one import within is no crossing
 INTERFACE_OF_STORAGE = "storage.store"
 # Of live only those that reach the database through a worker; registry, delivery and wire know of none.

@@ -16,6 +16,7 @@ export interface Page<T> {
   first?: number
   last?: number
   ver?: number
+  expired?: boolean
 }
 
 /** The server answered, and said no. `field` names the input at fault, where there is one. */

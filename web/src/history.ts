@@ -33,6 +33,7 @@ async function read(key: string, timeline: Timeline, range: Range, limit: number
   const missed = changes.ver === null ? changes.start(ver) : changes.since(ver)
   const rows = missed === null ? answer.rows : answer.rows.map((row) => missed.reduce(after, row))
   if (answer.first !== undefined) timeline.beginAt(answer.first)
+  timeline.expired = answer.expired ?? false
   timeline.insert(rows.filter((row) => row.seq >= timeline.first))
   if (missed === null && !(await readChanges(key, timeline, ver))) store.timelines.delete(key)
   return rows

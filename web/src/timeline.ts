@@ -6,6 +6,8 @@ export class Timeline {
   rows: Row[] = []
   /** The lowest seq that there is to fetch; unknown (0) until the first page came. */
   first = 0
+  /** What was before `first` was too old to be kept. */
+  expired = false
   /** Which changes of the conversation the rows show. */
   readonly changes = new ChangeLog()
   /** How many messages the conversation told as deleted for me when the rows were read, and which were since. */

@@ -8,6 +8,8 @@ class Server {
   rows: Row[] = []
   changes: Change[] = []
   asked: string[] = []
+  /** What was before it was too old to be kept. */
+  first = 1
   /** Runs after an answer was made and before it arrives. */
   meanwhile: () => void = () => undefined
 
@@ -37,7 +39,8 @@ class Server {
     }
     const all = this.rows.filter(({ seq }) => (before === undefined || seq < before) && (after === undefined || seq > after))
     const rows = after === undefined ? all.slice(-limit!) : all.slice(0, limit)
-    return { rows, first: 1, last: this.rows.length, ver: this.changes.length }
+    const kept = rows.filter(({ seq }) => seq >= this.first)
+    return { rows: kept, first: this.first, last: this.rows.length, ver: this.changes.length, expired: this.first > 1 }
   }
 }
 
@@ -147,6 +150,42 @@ test('clearing takes the rows, on another device too', async () => {
   await openTimeline(KEY)
   putConversation(listed({ first: 4 }))
   expect(contents()).toEqual(['4', '5'])
+})
+
+test('what the server keeps no longer goes from the page too, and is not asked for again', async () => {
+  server.say(120)
+  putConversation(listed())
+  await openTimeline(KEY)
+  expect(store.timelines.get(KEY)).toMatchObject({ hasOlder: true, expired: false })
+  server.first = 90
+  await loadBackTo(KEY, 60)
+  expect(contents()[0]).toBe('90')
+  expect(store.timelines.get(KEY)).toMatchObject({ hasOlder: false, expired: true })
+  expect(store.timelines.get(KEY)!.holeAfter()).toBe(null)
+  const asked = server.asked.length
+  expect(await loadBackTo(KEY, 10)).toBe(false)
+  expect(server.asked.length).toBe(asked)
+})
+
+test('after a time in which all that was on hand expired, the rest is there without a hole', async () => {
+  server.say(10)
+  putConversation(listed())
+  await openTimeline(KEY)
+  server.say(100)
+  server.first = 50
+  putConversation(listed({ first: 50 }))
+  await catchUp(KEY)
+  expect(contents()[0]).toBe('50')
+  expect(contents().length).toBe(61)
+  expect(store.timelines.get(KEY)!.holeAfter()).toBe(null)
+})
+
+test('the newest message decides the order of the chats, also where it was recalled', () => {
+  putConversation(listed({ active: '2026-01-01T00:00:02.000Z', last_seq: 1, last: { seq: 1, gone: 'recalled' } }))
+  putConversation(listed({ dstid: 6, active: '2026-01-01T00:00:01.000Z', last_seq: 1, last: text(1) }))
+  expect(conversationList.value.map(({ dstid }) => dstid)).toEqual([5, 6])
+  notePlaced('10:6', { ...text(2), createat: '2026-01-01T00:00:03.000Z' })
+  expect(conversationList.value.map(({ dstid }) => dstid)).toEqual([6, 5])
 })
 
 test('who names me marks the chat until it is read', () => {

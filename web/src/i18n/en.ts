@@ -112,6 +112,7 @@ const texts = {
   newMessages: 'New messages',
   jumpToLatest: 'Jump to the latest message',
   loadingHistory: 'Loading…',
+  olderExpired: 'Older messages were removed: this server keeps messages for a limited time.',
   beginning: 'This is the beginning.',
   historyFailed: 'Messages could not be loaded.',
   showAll: 'Show all',

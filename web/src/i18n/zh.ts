@@ -108,6 +108,7 @@ export const zh: Record<Key, string> = {
   newMessages: '新消息',
   jumpToLatest: '跳到最新消息',
   loadingHistory: '加载中…',
+  olderExpired: '更早的消息已超过服务器的保存期限，已被清除。',
   beginning: '没有更早的消息了。',
   historyFailed: '消息加载失败。',
   showAll: '显示全部',

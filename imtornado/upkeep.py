@@ -1,0 +1,73 @@
+"""What a server does for itself beside its callers: removing what nobody needs, and what is too old to be kept."""
+
+import asyncio
+import logging
+from time import perf_counter
+
+from imtornado.errors import Busy
+from imtornado.services.clean_up import CleanUp
+from imtornado.services.resumable import Resumable
+from imtornado.services.retention import Retention
+from imtornado.workers import Workers
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 3600.0
+REST = 4.0  # times as long as a step took: it gets a fifth of one thread's time, and far less of the writer's
+LEAST_REST_S = 0.02
+BUSY_REST_S = 5.0
+
+
+class Upkeep:
+    """Tasks of the loop, from `start` to `stop`."""
+
+    def __init__(
+        self, store: Store, workers: Workers, *, clean_up: CleanUp, resumable: Resumable, retention: Retention
+    ) -> None:
+        self._store = store
+        self._workers = workers
+        self._clean_up = clean_up
+        self._resumable = resumable
+        self._retention = retention
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._tidy()), asyncio.create_task(self._retain())]
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _tidy(self) -> None:
+        """Removes, every hour, unused uploads, files that no row knows, and what was recalled from the journal."""
+        while True:
+            try:
+                await self._workers.files.call(self._clean_up.collect)
+                await self._workers.files.call(self._clean_up.sweep)
+                await self._workers.files.call(self._resumable.sweep)
+            except Exception:
+                log.exception("unused uploads could not be removed")
+            try:
+                await self._workers.database.call(self._store.checkpoint)
+            except Exception:
+                log.exception("the journal of the database could not be emptied")
+            await asyncio.sleep(EVERY_S)
+
+    async def _retain(self) -> None:
+        """Removes messages that are too old, in small steps with rests between them; every hour it looks again."""
+        while True:
+            began, before = perf_counter(), self._retention.removed
+            try:
+                while await self._workers.database.call(self._retention.step):
+                    took_s = perf_counter() - began
+                    await asyncio.sleep(max(LEAST_REST_S, REST * took_s))
+                    began = perf_counter()
+            except Busy:
+                await asyncio.sleep(BUSY_REST_S)  # people come first
+                continue
+            except Exception:
+                log.exception("messages that are too old could not be removed")
+            if self._retention.removed > before:
+                log.info("%d messages that were too old were removed", self._retention.removed - before)
+            await asyncio.sleep(EVERY_S)
