@@ -1,4 +1,4 @@
-"""The part of the storage interface that is about files; `store` holds all of it together and says what goes for both."""
+"""The part of the storage interface that is about files; what `store` says of all methods goes for these too."""
 
 from collections.abc import Sequence
 from typing import Protocol
