@@ -41,7 +41,8 @@ class Upload(StreamedBody, Attachment):
         self._arrival = await self.call(self.context.arrivals.begin, self.user_id, self._announced_bytes())
 
     async def post(self) -> None:
-        self.receiving = False
+        if not self.has_all():
+            return
         arrival = self._arrival
         try:
             self._parser.close()

@@ -264,23 +264,6 @@ class UnknownHandler(BaseHandler):
             super().write_error(status_code, **kwargs)
 
 
-@tornado.web.stream_request_body
-class OversizedHandler(BaseHandler):
-    """Stands in for the called route when the body is announced as too large: refused before it is read."""
-
-    access = Access.PUBLIC
-    counted_as = "oversized"
-
-    async def prepare(self) -> None:
-        # Tornado would follow our answer with a 400 of its own; the connection closes either way.
-        self.request.connection.set_max_body_size(2**63)  # type: ignore[union-attr]
-        caller.require_known_host(self.request, self.context.config.server)
-        raise TooLarge("The body is too large.")
-
-    def data_received(self, chunk: bytes) -> None:
-        """Nothing is kept."""
-
-
 def as_im_error(status_code: int, raised: tuple[object, BaseException, object] | None) -> ImError:
     """The error to tell the caller: what was raised if it is ours, else what Tornado's status means."""
     if raised is not None and isinstance(raised[1], ImError):

@@ -7,9 +7,10 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
 from handlers import account, attach, changes, community, contact, membership, message, ops, resource, tus, views
-from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, OversizedHandler, UnknownHandler
+from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, UnknownHandler
 from handlers.chat import ChatHandler
 from handlers.pages import page_routes
+from handlers.streaming import OversizedHandler
 from imtornado.log import ignore_request, log_request
 from imtornado.paths import bundled
 

@@ -15,7 +15,7 @@ from handlers import caller
 from handlers.attachment import FORMS, Attachment
 from handlers.base import Access, BaseHandler, Context
 from handlers.streaming import WRITE_BYTES, StreamedBody
-from imtornado.errors import BadParameter, Busy, Conflict, ImError, UnsupportedKind, VersionNotSpoken
+from imtornado.errors import BadParameter, Busy, Conflict, ImError, TooLarge, UnsupportedKind, VersionNotSpoken
 from imtornado.records import PartialUpload
 from imtornado.services.resumable import PartialFile
 from imtornado.services.uploads import Original
@@ -99,12 +99,15 @@ class Part(StreamedBody, Tus):
             await self._open(self.path_args[0])
 
     async def head(self, upload_id: str) -> None:
+        if not self.has_all():
+            return
         partial = await self.find(upload_id)
         self.describe(partial, await self.context.workers.files.call(self.context.resumable.offset, partial))
         self.set_header("Upload-Length", str(partial.size_bytes))
 
     async def patch(self, upload_id: str) -> None:
-        self.receiving = False
+        if not self.has_all():
+            return
         files = self.context.workers.files
         try:
             await self._write()
@@ -116,10 +119,14 @@ class Part(StreamedBody, Tus):
         self.set_status(204)
 
     async def delete(self, upload_id: str) -> None:
+        if not self.has_all():
+            return
         await self.call(self.context.resumable.remove, await self.find(upload_id))
         self.set_status(204)
 
     async def receive(self, chunk: bytes) -> None:
+        if self._file is None:
+            raise TooLarge("The body is too large.")  # of a call that takes none
         self.buffer += chunk
         if len(self.buffer) >= WRITE_BYTES:
             await self._write()

@@ -142,6 +142,34 @@ def test_a_file_of_the_greatest_size_passes_and_one_byte_more_does_not(ann: Pers
     assert (over.status, over.code) == (413, 41301)
 
 
+def test_who_sends_all_before_he_reads_is_told_why_it_was_refused(ann: Person, folder: Path) -> None:
+    large = form(PHOTO + b"\0" * (MAX_BYTES + 8_000_000))
+    page = form(b"<html>" + b" " * (MAX_BYTES - 1000))
+    json = {"Content_Type": "application/json", "Authorization": f"Bearer {ann.token}"}
+    for answer, code in (
+        (post_file(ann, large), 41301),
+        (post_file(ann, page), 41501),
+        (post_file(ann, page, Authorization="Bearer wrong"), 40101),
+        (request(ann.port, "POST", "/user/update", json, b" " * 8_000_000), 41301),
+        (request(ann.port, "DELETE", "/attach/tus/" + "0" * 64, json, b" " * 8_000_000), 41301),
+    ):
+        assert (answer.status, answer.code, answer.headers["Connection"]) == (code // 100, code, "close")
+        assert answer.envelope["msg"]
+    assert not arriving(folder)
+
+
+def test_who_waits_for_our_word_is_refused_without_it(ann: Person) -> None:
+    lines = ("Content-Length: 9000000", "Expect: 100-continue")
+    head = head_of_upload(ann, *lines).replace(b"Bearer ", b"Bearer x")
+    connection = raw(ann.port, head)
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    connection.close()
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert received.count(b"HTTP/1.1") == 1
+
+
 def test_an_endless_body_is_cut(ann: Person, folder: Path) -> None:
     start = form(b"")[: -len(f"\r\n--{BOUNDARY}--\r\n")]
     connection = raw(ann.port, head_of_upload(ann, "Transfer-Encoding: chunked"), b"%x\r\n%b\r\n" % (len(start), start))

@@ -244,8 +244,9 @@ def test_bodies_that_cannot_be_read(house: House, body: bytes, kind: str, code: 
     assert answer.envelope["msg"]
 
 
-def test_a_body_announced_as_too_large_is_refused_unread(house: House) -> None:
-    with socket.create_connection(("127.0.0.1", house.port), 10) as raw:
+def test_a_body_announced_as_too_large_is_refused_unread(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.streaming.SILENT_S", 0.1)
+    with socket.create_connection(("127.0.0.1", house.port), 60) as raw:
         head = f"POST /user/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: {BODY_LIMIT_BYTES + 1}\r\n\r\n"
         raw.sendall(head.encode())
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
