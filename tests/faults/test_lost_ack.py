@@ -92,7 +92,7 @@ def test_the_ack_is_lost(start_server: StartServer, count: int) -> None:
 
 def test_both_copies_in_one_batch_over_two_sockets(start_server: StartServer) -> None:
     """Twenty senders at once; another process keeps the database while the copies gather, so one batch holds all."""
-    server = start_server(*SETTINGS, "messages.busy_after_ms=2000")
+    server = start_server(*SETTINGS, "messages.busy_after_ms=2000", "storage.writers=1")
     town = Town(server.port, people=SENDERS, communities=0)
     ledger = Ledger()
 

@@ -157,7 +157,7 @@ def times(server: Server, sender_id: int) -> tuple[int, int]:
 @pytest.mark.parametrize("kick_first", [True, False], ids=["kick, then message", "message, then kick"])
 def test_in_one_batch_the_order_of_arrival_decides(start_server: StartServer, kick_first: bool) -> None:
     """Both wait for the writer while another process keeps the database."""
-    server = start_server(*SETTINGS, "messages.busy_after_ms=2000")
+    server = start_server(*SETTINGS, "messages.busy_after_ms=2000", "storage.writers=1")
     town = Town(server.port, people=4, communities=1)
     community_id = town.community_ids[0]
     owner, member, *friends = town.people
