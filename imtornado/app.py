@@ -147,7 +147,12 @@ async def _serve(config: Config) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    store = open_store(config.storage.url, Clock(), auto_migrate=config.storage.auto_migrate)
+    store = open_store(
+        config.storage.url,
+        Clock(),
+        auto_migrate=config.storage.auto_migrate,
+        unsafe_durability=config.storage.unsafe_durability,
+    )
     with serving(config.storage.url):
         await _run(config, store, stopped)
 

@@ -25,7 +25,8 @@ from imtornado.passwords import Passwords, require_strong
 from imtornado.services.accounts import random_nickname, require_mobile
 from imtornado.services.administration import Administration
 from storage.backends import check_url, open_database, open_store, sqlite_path
-from storage.migrate import SchemaError, migrate
+from storage.database import UnfitDatabase
+from storage.migrate import migrate
 from storage.serving import InUse
 
 FILE_VARIABLE = "IMTORNADO_CONFIG"
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Busy:
         _complain("the database cannot be used now; the line above says why")
         return 1
-    except (ImError, InUse, SchemaError, Refusal) as error:
+    except (ImError, InUse, UnfitDatabase, Refusal) as error:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:
@@ -130,7 +131,7 @@ def _check_config(config: Config, options: argparse.Namespace) -> None:
 
 
 def _migrate(config: Config, _: argparse.Namespace) -> None:
-    database = open_database(config.storage.url)
+    database = open_database(config.storage.url, unsafe_durability=config.storage.unsafe_durability)
     try:
         names = migrate(database)
     finally:
@@ -186,7 +187,12 @@ def _administration(config: Config, *, fresh: bool = False) -> Iterator[Administ
             "settings with --config or --set storage.url=…"
         )
     clock = Clock()
-    store = open_store(config.storage.url, clock, auto_migrate=config.storage.auto_migrate)
+    store = open_store(
+        config.storage.url,
+        clock,
+        auto_migrate=config.storage.auto_migrate,
+        unsafe_durability=config.storage.unsafe_durability,
+    )
     try:
         yield Administration(store, clock)
     finally:

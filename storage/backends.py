@@ -11,29 +11,29 @@ from pathlib import Path
 from imtornado.clock import Clock
 from imtornado.errors import BadParameter
 from storage import mysql_url
+from storage.database import Database
 from storage.migrate import migrate, require_current
 from storage.mysql import Mysql
 from storage.sql_store import SqlStore
 from storage.sqlite import Sqlite
 from storage.store import Store
-from storage.transactions import Database
 
 GROUP = "imtornado.storage"
 OWN = ("mysql", "sqlite")
 
 
-def open_store(url: str, clock: Clock, *, auto_migrate: bool = True) -> Store:
+def open_store(url: str, clock: Clock, *, auto_migrate: bool = True, unsafe_durability: bool = False) -> Store:
     """The store behind the URL, its schema brought up to date, or checked when `auto_migrate` is off.
 
-    Raises: BadParameter (unknown backend or malformed URL), SchemaError (a newer or, unless migrated, older schema),
-    Busy (the database cannot be opened).
+    Raises: BadParameter (unknown backend or malformed URL), UnfitDatabase (a server that is set wrong; as SchemaError
+    for a newer or, unless migrated, older schema), Busy (the database cannot be opened).
     """
     scheme = url.partition(":")[0]
     foreign = entry_points(group=GROUP).select(name=scheme)
     if scheme not in OWN and foreign:
         store: Store = next(iter(foreign)).load()(url, clock, auto_migrate)
         return store
-    database = open_database(url)
+    database = open_database(url, unsafe_durability=unsafe_durability)
     try:
         if auto_migrate:
             migrate(database)
@@ -64,10 +64,13 @@ def check_url(url: str) -> None:
         raise _unknown_backend(url)
 
 
-def open_database(url: str) -> Database:
-    """The database behind the URL of one of our own backends, as it is. Raises: BadParameter."""
+def open_database(url: str, *, unsafe_durability: bool = False) -> Database:
+    """The database behind the URL of one of our own backends, as it is. Raises: BadParameter.
+
+    `unsafe_durability`: also on a server that may lose what it has committed.
+    """
     if url.partition(":")[0] == mysql_url.SCHEME:
-        return Mysql(mysql_url.parse(url))
+        return Mysql(mysql_url.parse(url), unsafe_durability=unsafe_durability)
     path = sqlite_path(url)
     if path is None:
         raise _unknown_backend(url)

@@ -18,11 +18,12 @@ from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read
 from imtornado.errors import Busy, Conflict, ImError, Internal, NotFound
 from imtornado.records import Kind
 from storage.conversation_tx import SqlConversationTx
+from storage.database import TryAgain
 from storage.locked import LockedConversation, lock
 from storage.refusals import no_place, refusal
 from storage.repeats import body_of, other_body, outcome_of_stored, stored_places
 from storage.sending import LookFirst, Sending
-from storage.transactions import Transactions, TryAgain, Tx
+from storage.transactions import Transactions, Tx
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Bringing a database to the schema of this program: `imtornado migrate`, and every start.
 
-Raises: SchemaError where the database is newer than the program, or older and not to be touched, or where a
-migration fails; Busy.
+Raises: UnfitDatabase for a server that is not fit; SchemaError where the database is newer than the program, or older
+and not to be touched, or where a migration fails; Busy.
 """
 
 import logging
@@ -10,15 +10,15 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
+from storage.database import Database, UnfitDatabase
 from storage.migration_steps import create_history
-from storage.transactions import Database
 
 log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "migrations"
 
 
-class SchemaError(Exception):
+class SchemaError(UnfitDatabase):
     """The schema of the database and the program do not fit; the text says what to do."""
 
 
@@ -38,6 +38,7 @@ def pending(database: Database) -> tuple[str, ...]:
 
 def migrate(database: Database) -> tuple[str, ...]:
     """Applies what is pending and gives the names; of several processes at once one does it, the others wait."""
+    database.check_server(migrates=True)
     with database.migrating():
         if not pending(database):
             return ()
@@ -56,6 +57,7 @@ def migrate(database: Database) -> tuple[str, ...]:
 
 def require_current(database: Database) -> None:
     """Raises: SchemaError for a database that is newer or older than this program."""
+    database.check_server(migrates=False)
     names = pending(database)
     if names:
         raise SchemaError(f"The database lacks {', '.join(names)}. Run `imtornado migrate` first.")

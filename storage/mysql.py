@@ -10,17 +10,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import peewee
 import pymysql
 from pymysql.constants import CLIENT
 
+from storage.database import Connection, UnfitDatabase
+from storage.mysql_checks import collation_of, durability_problems, problems
 from storage.mysql_connection import READ_COMMITTED, REPEATABLE_READ, MysqlConnection
 from storage.mysql_errors import busy, errors_translated
 from storage.mysql_url import Address
-from storage.transactions import Connection
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,9 @@ class Mysql:
     duplicate: type[Exception] = pymysql.err.IntegrityError
     failure: type[Exception] = pymysql.err.Error
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, unsafe_durability: bool = False) -> None:
         self.address = address
+        self._unsafe_durability = unsafe_durability
         self._held = threading.local()  # .connections: {often: MysqlConnection} of a thread
         self._all: weakref.WeakSet[MysqlConnection] = weakref.WeakSet()
         self._all_lock = threading.Lock()
@@ -91,6 +93,20 @@ class Mysql:
                 connection.roll_back()
                 raise
 
+    def check_server(self, *, migrates: bool) -> None:
+        """On a bare connection: an old server does not know what the others ask for."""
+        with self._opening():
+            raw = self._bare(ANSWER_S, autocommit=True)
+            with closing(raw), raw.cursor() as cursor:
+                found = list(problems(cursor, self.address.name, migrates=migrates))
+                weak = list(durability_problems(cursor))
+        for problem in weak if self._unsafe_durability else ():
+            log.warning("%s (accepted by storage.unsafe_durability)", problem)
+        if weak and not self._unsafe_durability:
+            found += [f"{problem} Or accept it: storage.unsafe_durability = yes." for problem in weak]
+        if found:
+            raise UnfitDatabase("\n".join(found))
+
     @contextmanager
     def migrating(self) -> Iterator[None]:
         """The lock belongs to peewee's connection of this thread, which makes the changes too."""
@@ -106,7 +122,7 @@ class Mysql:
 
     def collate(self) -> None:
         """New tables compare texts byte for byte. By peewee's connection of this thread."""
-        collation = _collation(str(self._ask("SELECT VERSION()")))
+        collation = collation_of(str(self._ask("SELECT VERSION()")))
         sql = "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = database()"
         if self._ask(sql) != collation:
             name = self.address.name.replace("`", "``").replace("%", "%%")
@@ -146,11 +162,16 @@ class Mysql:
         """A connection and the longest packet it takes. Raises: Busy; at once where the server was away just now."""
         if time.monotonic() < self._rests_until:
             raise busy()
-        try:
+        with self._opening():
             raw = self._connect(answer_s, autocommit=False)
             with raw.cursor() as cursor:
                 cursor.execute("SELECT @@max_allowed_packet")
                 return raw, cursor.fetchone()[0]
+
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
+        try:
+            yield
         except (pymysql.err.Error, OSError, RuntimeError) as error:  # RuntimeError: `cryptography` is needed, it says
             self._rests_until = time.monotonic() + REST_S
             log.error("no connection to %r: %s", self.address, error)
@@ -159,8 +180,8 @@ class Mysql:
     def _connect_for_migrations(self) -> Any:
         return self._connect(MIGRATION_ANSWER_S, autocommit=True)
 
-    def _connect(self, answer_s: float, *, autocommit: bool) -> Any:
-        raw = pymysql.connect(
+    def _bare(self, answer_s: float, *, autocommit: bool) -> Any:
+        return pymysql.connect(
             **self.address.driver_options,
             database=self.address.name,
             autocommit=autocommit,
@@ -170,13 +191,11 @@ class Mysql:
             client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows that it met, changed or not, as SQLite's does
             program_name="imtornado",
         )
+
+    def _connect(self, answer_s: float, *, autocommit: bool) -> Any:
+        raw = self._bare(answer_s, autocommit=autocommit)
         patience_s = MIGRATION_ANSWER_S if autocommit else LOCK_WAIT_S
         waits = (f"{name} = {patience_s:.0f}" for name in ("lock_wait_timeout", "innodb_lock_wait_timeout"))
-        raw.query(f"SET NAMES utf8mb4 COLLATE {_collation(raw.get_server_info())}")
+        raw.query(f"SET NAMES utf8mb4 COLLATE {collation_of(raw.get_server_info())}")
         raw.query(f"SET SESSION {', '.join((*_SETTINGS, *waits))}")
         return raw
-
-
-def _collation(version: str) -> str:
-    """The server's collation by which texts are compared byte for byte: case and trailing blanks count."""
-    return "utf8mb4_nopad_bin" if "mariadb" in version.lower() else "utf8mb4_0900_bin"

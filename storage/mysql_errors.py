@@ -8,7 +8,7 @@ import pymysql
 from pymysql.constants import CR, ER
 
 from imtornado.errors import Busy, Conflict
-from storage.transactions import TryAgain
+from storage.database import TryAgain
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,11 @@ from itertools import islice
 
 from imtornado.clock import Clock
 from imtornado.records import Kind, Role, conversation_key
+from storage.database import Database
 from storage.locked import INSERT_MESSAGE
 from storage.migrate import migrate
 from storage.rows import notebook_key
-from storage.transactions import Database, Row, Transactions, Tx
+from storage.transactions import Row, Transactions, Tx
 
 FIRST_MOBILE = 10_000_000_000
 DAY_MS = 24 * 3600 * 1000

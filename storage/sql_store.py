@@ -8,6 +8,7 @@ from imtornado.records import Event
 from storage.communities import SqlCommunities
 from storage.contacts import SqlContacts
 from storage.conversations import SqlConversations
+from storage.database import Database
 from storage.events import SqlEvents
 from storage.messages import Committer
 from storage.partial_uploads import SqlPartialUploads
@@ -24,7 +25,7 @@ from storage.store import (
     Users,
 )
 from storage.tickets import SqlTickets
-from storage.transactions import Database, Transactions
+from storage.transactions import Transactions
 from storage.uploads import SqlUploads
 from storage.users import SqlUsers
 

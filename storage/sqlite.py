@@ -15,8 +15,8 @@ import peewee
 
 from imtornado.errors import Busy, Conflict
 from storage.checkpoints import Checkpointer
+from storage.database import Connection
 from storage.fair_lock import FairLock
-from storage.transactions import Connection
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +179,9 @@ class Sqlite:
             yield
         finally:
             os.close(descriptor)
+
+    def check_server(self, *, migrates: bool) -> None:
+        """There is none, and every connection sets what it needs."""
 
     def collate(self) -> None:
         """Nothing to do: SQLite compares bytes unless told otherwise."""

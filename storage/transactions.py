@@ -1,6 +1,5 @@
 """Transactions as the storage modules see them: SQL with `?`, rows as tuples, events written at the end.
 
-Database       what one file per dialect provides (`sqlite.py`)
 Transactions   opens a transaction, writes the events that were told in it, hands them on after the commit
 Tx             an open transaction
 """
@@ -13,15 +12,14 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from time import perf_counter
 from types import CodeType
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-import peewee
 
 from imtornado.clock import Clock
-from imtornado.errors import Busy
 from imtornado.records import Event
 from imtornado.timings import Timings
+from storage.database import Connection, Database
 from storage.message_ids import BLOCK, MessageIds
 
 log = logging.getLogger(__name__)
@@ -34,60 +32,6 @@ LIST_LIMIT = 512
 @cache
 def _filled(sql: str, places: int) -> str:
     return sql.format(",".join("?" * places))
-
-
-class Cursor(Protocol):
-    @property
-    def rowcount(self) -> int: ...
-
-    @property
-    def lastrowid(self) -> int | None: ...
-
-    def fetchone(self) -> Any: ...
-
-    def fetchall(self) -> list[Any]: ...
-
-
-class Connection(Protocol):
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
-
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Cursor: ...
-
-
-class TryAgain(Busy):
-    """The database undid the transaction, because others were in its way: nothing of it was done."""
-
-
-class Database(Protocol):
-    """One dialect. `for_update` ends a SELECT that locks its rows."""
-
-    many_writers: bool  # at once; otherwise whoever writes is alone
-    for_update: str
-    half_migrated: str  # what a migration that failed leaves, in a sentence
-    duplicate: type[Exception]  # raised by a statement that a unique index refuses; the transaction goes on
-    failure: type[Exception]  # base of everything that the driver raises
-    orm: peewee.Database
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """One snapshot for all reads inside. Raises: Busy."""
-
-    def writing(self, *, often: bool = False) -> AbstractContextManager[Connection]:
-        """Commits at the end, rolls back on any exception. Raises: Busy, Conflict for a duplicate nobody caught.
-
-        `often`: on the thread that commits messages.
-        """
-
-    def migrating(self) -> AbstractContextManager[None]:
-        """Held by one process at a time. Raises: Busy."""
-
-    def collate(self) -> None:
-        """New tables compare texts byte for byte. While migrating."""
-
-    def checkpoint(self) -> None:
-        """Old versions of changed rows leave the journal. Raises: Busy."""
-
-    def close(self) -> None:
-        """Closes the connections of all threads."""
 
 
 class Tx:

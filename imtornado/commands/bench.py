@@ -75,7 +75,7 @@ def _count(text: str) -> int:
 
 def _prepare(config: Config, options: argparse.Namespace) -> None:
     clock = Clock()
-    database = open_database(config.storage.url)
+    database = open_database(config.storage.url, unsafe_durability=config.storage.unsafe_durability)
     try:
         population = Population(database, clock)
         if not population.is_empty():

@@ -153,7 +153,12 @@ def _gc(config: Config, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _store(config: Config) -> Iterator[Store]:
-    store = open_store(config.storage.url, Clock(), auto_migrate=config.storage.auto_migrate)
+    store = open_store(
+        config.storage.url,
+        Clock(),
+        auto_migrate=config.storage.auto_migrate,
+        unsafe_durability=config.storage.unsafe_durability,
+    )
     try:
         yield store
     finally:

@@ -10,9 +10,9 @@ from playhouse.schema_diff import diff_models
 
 from imtornado.clock import Clock
 from storage.backends import open_database, open_store
+from storage.database import Database
 from storage.migrate import FOLDER, SchemaError, migrate, pending, require_current
 from storage.schema import MODELS
-from storage.transactions import Database
 
 
 @pytest.fixture

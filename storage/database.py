@@ -1,0 +1,70 @@
+"""What the rest of the storage needs of a dialect; one module provides it for each (`sqlite.py`, `mysql.py`)."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import peewee
+
+from imtornado.errors import Busy
+
+
+class Cursor(Protocol):
+    @property
+    def rowcount(self) -> int: ...
+
+    @property
+    def lastrowid(self) -> int | None: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Cursor: ...
+
+
+class TryAgain(Busy):
+    """The database undid the transaction, because others were in its way: nothing of it was done."""
+
+
+class UnfitDatabase(Exception):
+    """It must not be used as it is; each line of the text says why, and what to do."""
+
+
+class Database(Protocol):
+    """One dialect. `for_update` ends a SELECT that locks its rows."""
+
+    many_writers: bool  # at once; otherwise whoever writes is alone
+    for_update: str
+    half_migrated: str  # what a migration that failed leaves, in a sentence
+    duplicate: type[Exception]  # raised by a statement that a unique index refuses; the transaction goes on
+    failure: type[Exception]  # base of everything that the driver raises
+    orm: peewee.Database
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """One snapshot for all reads inside. Raises: Busy."""
+
+    def writing(self, *, often: bool = False) -> AbstractContextManager[Connection]:
+        """Commits at the end, rolls back on any exception. Raises: Busy, Conflict for a duplicate nobody caught.
+
+        `often`: on the thread that commits messages.
+        """
+
+    def check_server(self, *, migrates: bool) -> None:
+        """At the start. `migrates`: tables will be made too. Raises: UnfitDatabase, Busy."""
+
+    def migrating(self) -> AbstractContextManager[None]:
+        """Held by one process at a time. Raises: Busy."""
+
+    def collate(self) -> None:
+        """New tables compare texts byte for byte. While migrating."""
+
+    def checkpoint(self) -> None:
+        """Old versions of changed rows leave the journal. Raises: Busy."""
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
