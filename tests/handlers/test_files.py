@@ -3,7 +3,7 @@
 import http.client
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from imtornado.services.blob_places import open_blobs
 from imtornado.services.clean_up import CleanUp
 from tests import media, pictures, recordings
 from tests.fixtures.s3 import S3Server
-from tests.handlers.house import House, create, open_house, refusal
+from tests.handlers.house import House, open_house
 from tests.handlers.uploading import Answer, fetch, form, post_file, request
 from tests.people import Failure, Person
 
@@ -193,52 +193,6 @@ def test_ten_at_once_get_the_same_file_while_unused_ones_are_removed(house: Hous
         collecting.result(60)
     assert len({answer["data"] for answer in answers}) == 1
     assert len(bodies) == 1
-
-
-# Rights
-
-
-Look = Callable[[Person], Answer]
-
-
-def looks(owner: Person, url: str) -> tuple[Look, Look]:
-    """Two ways to the file: with one's own session, and by an address that one has signed."""
-
-    def by_session(person: Person) -> Answer:
-        return fetch(person, url)
-
-    def by_signature(person: Person) -> Answer:
-        (signed,) = person.data("/attach/sign", urls=[url])
-        return request(person.port, "GET", signed or url)
-
-    return by_session, by_signature
-
-
-def test_who_may_see_a_file_and_who_may_not(house: House, ann: Person, bob: Person, stranger: Person) -> None:
-    member, late, former = house.people(3)
-    room = create(ann, member, former)
-    url = sent(ann, PDF + str(ann.user_id).encode())["data"]
-    ann.call("/community/kick", dstid=room, memberid=former.user_id)
-    share(ann, bob.user_id, url)
-    share(ann, room, url, cmd=11)
-    late.call("/contact/joincommunity", dstid=room)
-    for look in looks(ann, url):
-        seen = [person.nickname for person in (ann, bob, member, late, former, stranger) if is_given(look(person))]
-        assert seen == [ann.nickname, bob.nickname, member.nickname]
-    assert not is_given(request(house.port, "GET", url))  # logged out
-    assert not is_given(fetch(ann, url[:-1] + ("0" if url[-1] != "0" else "1")))  # guessed
-    assert refusal(stranger, "/message/send", **stranger.message(stranger.user_id, "", media=10, url=url))[1] == 40401
-
-
-def test_a_recall_ends_every_way_to_the_file(ann: Person, bob: Person) -> None:
-    url = sent(ann, PDF + str(ann.user_id).encode())["data"]
-    seq = share(ann, bob.user_id, url)["seq"]
-    (signed,) = bob.data("/attach/sign", urls=[url])
-    assert is_given(request(bob.port, "GET", signed))
-    ann.call("/message/recall", kind=10, dstid=bob.user_id, seq=seq)
-    assert not is_given(request(bob.port, "GET", signed))
-    assert not is_given(fetch(bob, url))
-    assert bob.data("/attach/sign", urls=[url]) == [None]
 
 
 # Signed addresses
