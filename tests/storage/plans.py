@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, cast
 
+from storage.database import Connection, Cursor, Database
 from storage.sql_store import SqlStore
-from storage.transactions import Connection, Cursor, Database
 
 
 class Step(NamedTuple):
