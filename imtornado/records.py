@@ -243,6 +243,32 @@ class Conversation(Record, frozen=True):
     last: Message | None
 
 
+class Found(Record, frozen=True):
+    """A message that holds what was searched for; (kind, dstid) is its conversation as the caller calls it."""
+
+    kind: Kind
+    dstid: int
+    title: str
+    avatar: str
+    nickname: str  # of the sender, or what the caller calls him
+    message: Message
+
+
+class FoundPage(Record, frozen=True):
+    """Newest first. `next_position` (created_at_ms, conversation_id, seq): go on before it; None at the end."""
+
+    rows: tuple[Found, ...]
+    next_position: tuple[int, int, int] | None
+
+
+class Indexed(Record, frozen=True):
+    """One step of the job behind the search index: how many messages, and how long the first of them had waited."""
+
+    messages: int
+    lag_ms: int
+    more: bool
+
+
 class Event(Record, frozen=True):
     """A change of a relation, session, profile or community: for one user, or for all members of a community.
 

@@ -2,10 +2,12 @@
 
 from imtornado.errors import NotFound
 from imtornado.records import Gone, Message, MessageChange
+from imtornado.tokenizer import folded
 from storage.expiry import expire
 from storage.file_uses import file_named, resource_name
 from storage.locked import LockedConversation
 from storage.rows import MESSAGE, destination, message_of
+from storage.search_entries import forget, searched_text
 from storage.transactions import Tx
 
 # Present members who may not see a message: they came or cleared after it, or have deleted it for themselves.
@@ -46,6 +48,7 @@ class SqlMessagesTx:
             self._tx.execute(
                 "DELETE FROM mention WHERE user_id = ? AND conversation_id = ? AND seq = ?", (user_id, *place)
             )
+        earlier = self._tx.all("SELECT content FROM earlier_text WHERE conversation_id = ? AND seq = ?", *place)
         self._tx.execute("DELETE FROM reaction WHERE conversation_id = ? AND seq = ?", place)
         self._tx.execute("DELETE FROM earlier_text WHERE conversation_id = ? AND seq = ?", place)
         self._tx.execute("UPDATE `change` SET data = '' WHERE conversation_id = ? AND seq = ?", place)
@@ -54,6 +57,8 @@ class SqlMessagesTx:
             " mention = '', gone = ? WHERE conversation_id = ? AND seq = ?",
             (int(why), *place),
         )
+        texts = (searched_text(message.media, message.content, message.file), *(folded(row[0]) for row in earlier))
+        forget(self._tx, *place, texts)
         self._conversation.changed = True
 
     def expire(self, before_ms: int, limit: int) -> int:
@@ -75,7 +80,9 @@ class SqlMessagesTx:
         return ver
 
     def rewrite(self, seq: int, content: str, ver: int) -> None:
-        if self._tx.one(_LEFT_AFTER, self._id, seq, seq) is not None:
+        before = self.get(seq)
+        kept = self._tx.one(_LEFT_AFTER, self._id, seq, seq) is not None
+        if kept:
             self._tx.execute(
                 "INSERT INTO earlier_text (conversation_id, seq, ver, content)"
                 " SELECT conversation_id, seq, ?, content FROM message WHERE conversation_id = ? AND seq = ?",
@@ -85,6 +92,8 @@ class SqlMessagesTx:
             "UPDATE message SET content = ?, edited_at_ms = ? WHERE conversation_id = ? AND seq = ?",
             (content, self._conversation.now_ms, self._id, seq),
         )
+        if before is not None and not kept:
+            forget(self._tx, self._id, seq, (searched_text(before.media, before.content, before.file),))
 
     def tally(self, seq: int, user_id: int) -> dict[str, tuple[int, bool]]:
         rows = self._tx.all(

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 _ESCAPES = str.maketrans(
     {"\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z", "'": "\\'", '"': '\\"', "\\": "\\\\"},
 )
-_INSERT = re.compile(r"\s*(INSERT\s+INTO\b.*?\bVALUES\s*)(\(.*\))\s*", re.DOTALL | re.IGNORECASE)
+_INSERT = re.compile(
+    r"\s*((?:INSERT(?:\s+IGNORE)?|REPLACE)\s+INTO\b.*?\bVALUES\s*)(\(.*\))\s*", re.DOTALL | re.IGNORECASE
+)
 
 
 class Insert(NamedTuple):
-    """An INSERT of one row, taken apart: what stands before the row, and the row with a place for each value."""
+    """An INSERT or REPLACE of one row, taken apart: what stands before the row, and the row with a place for each value."""
 
     head: str
     row: str

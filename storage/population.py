@@ -41,6 +41,10 @@ _COMMUNITY = (
     " silenced_until_ms, member_count, created_at_ms, dissolved_at_ms)"
     " VALUES (?, ?, ?, ?, '', 0, '', '', 0, 0, ?, ?, 0)"
 )
+_LAST_TIME = (
+    "UPDATE conversation SET active_at_ms ="
+    " (SELECT created_at_ms FROM message WHERE seq = ? AND conversation_id = conversation.id) WHERE id = ?"
+)
 
 
 class Population:
@@ -135,6 +139,7 @@ class Population:
             for statement in (
                 "UPDATE conversation SET last_seq = ? WHERE id = ?",
                 "UPDATE member SET read_seq = ? WHERE conversation_id = ?",
+                _LAST_TIME,
             ):
                 _many(tx, statement, ((seq, conversation_id) for conversation_id, seq in last_seqs.items()))
 

@@ -8,6 +8,7 @@ import peewee
 from peewee import AutoField, BigIntegerField, CompositeKey, ForeignKeyField
 
 from storage.fields import ExactField, LongField, number, text
+from storage.search_schema import Job, SearchEntry, SearchProgress
 
 
 class Meta(peewee.Model):
@@ -367,4 +368,7 @@ MODELS: tuple[type[peewee.Model], ...] = (
     PartialUpload,
     UploadClaim,
     FileUse,
+    SearchEntry,
+    SearchProgress,
+    Job,
 )

@@ -12,6 +12,9 @@ from storage.database import Database
 from storage.events import SqlEvents
 from storage.messages import Committer
 from storage.partial_uploads import SqlPartialUploads
+from storage.search import SqlSearch
+from storage.search_index import SqlSearchIndex
+from storage.search_store import Search, SearchIndex
 from storage.sessions import SqlSessions
 from storage.store import (
     Communities,
@@ -45,6 +48,8 @@ class SqlStore:
         self.contacts: Contacts = SqlContacts(self._transactions)
         self.communities: Communities = SqlCommunities(self._transactions)
         self.conversations: Conversations = SqlConversations(self._transactions)
+        self.search: Search = SqlSearch(self._transactions)
+        self.search_index: SearchIndex = SqlSearchIndex(self._transactions)
         self.events: Events = SqlEvents(self._transactions)
         self.uploads: Uploads = SqlUploads(self._transactions)
         self.partial_uploads: PartialUploads = SqlPartialUploads(self._transactions)

@@ -43,6 +43,7 @@ from imtornado.records import (
 from imtornado.timings import Timings
 from storage.file_store import PartialUploads as PartialUploads
 from storage.file_store import Uploads as Uploads
+from storage.search_store import Search, SearchIndex
 
 REGISTRATION = "registration"  # purpose of the tickets that `Users.create` takes as invitations
 
@@ -290,6 +291,8 @@ class Store(Protocol):
     contacts: Contacts
     communities: Communities
     conversations: Conversations
+    search: Search
+    search_index: SearchIndex
     events: Events
     uploads: Uploads
     partial_uploads: PartialUploads

@@ -46,6 +46,7 @@ FOUNDATION = frozenset(
         "imtornado.records",
         "imtornado.resource_urls",
         "imtornado.timings",
+        "imtornado.tokenizer",
         "imtornado.workers",
     }
 )
