@@ -19,7 +19,7 @@ _INSERT = re.compile(
 
 
 class Insert(NamedTuple):
-    """An INSERT or REPLACE of one row, taken apart: what stands before the row, and the row with a place for each value."""
+    """An INSERT or REPLACE of one row, taken apart: what stands before the row, and the row with places for values."""
 
     head: str
     row: str

@@ -10,6 +10,7 @@ from storage.contacts import SqlContacts
 from storage.conversations import SqlConversations
 from storage.database import Database
 from storage.events import SqlEvents
+from storage.file_store import PartialUploads, Uploads
 from storage.messages import Committer
 from storage.partial_uploads import SqlPartialUploads
 from storage.search import SqlSearch
@@ -21,10 +22,8 @@ from storage.store import (
     Contacts,
     Conversations,
     Events,
-    PartialUploads,
     Sessions,
     Tickets,
-    Uploads,
     Users,
 )
 from storage.tickets import SqlTickets
