@@ -132,9 +132,3 @@ def until_nothing_arrives(folder: Path) -> None:
     while arriving(folder):
         assert time.monotonic() < until, f"left behind: {arriving(folder)}"
         time.sleep(0.01)
-
-
-def send_until_refused(connection: socket.socket, chunk: bytes, limit_bytes: int) -> None:
-    """Sends the chunk again and again. Raises: ConnectionError when the other side has had enough."""
-    for _ in range(0, limit_bytes, len(chunk)):
-        connection.sendall(chunk)
