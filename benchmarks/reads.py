@@ -27,9 +27,10 @@ from imtornado.clock import Clock
 from imtornado.records import Kind
 from imtornado.services.accounts import token_hash
 from storage.backends import open_database, open_store
+from storage.database import Database
 from storage.population import Population
 from storage.store import Store
-from storage.transactions import Database, Transactions
+from storage.transactions import Transactions
 from tests.fixtures.mariadb import MariaDB
 from tests.fixtures.server import Server
 

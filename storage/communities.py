@@ -14,6 +14,7 @@ from imtornado.records import (
     Role,
     conversation_key,
 )
+from storage.again import done_again
 from storage.conversation_tx import exact_name, insert_line, owned_count
 from storage.file_uses import use_in_community
 from storage.places import add_member, open_conversation
@@ -38,6 +39,7 @@ _OF_USER = (
 END = "\U0010ffff"
 
 
+@done_again
 class SqlCommunities:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

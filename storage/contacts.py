@@ -1,13 +1,23 @@
 """Relations between two people: requests, friendship, blocks (`store.Contacts`).
 
-Every change locks both users' rows, the lesser id first, so that two changes of one relation follow each other.
+Every change locks the conversation of both and then their rows, the lesser id first, so that two changes of one
+relation follow each other.
 """
 
 import msgspec
 
 from imtornado.errors import BadParameter, Conflict, NotAllowed, NotFound
 from imtornado.records import ContactRequest, Friend, Kind, Role, User, conversation_key
-from storage.places import add_member, are_friends, blocks, is_blocked, open_conversation, settle_peers
+from storage.again import done_again
+from storage.places import (
+    add_member,
+    are_friends,
+    blocks,
+    is_blocked,
+    locked_conversation,
+    open_conversation,
+    settle_peers,
+)
 from storage.rows import USER, USER_WIDTH, user_of
 from storage.transactions import Transactions, Tx
 
@@ -24,6 +34,7 @@ _REQUESTS = (
 _DROP_REQUEST = "DELETE FROM contact_request WHERE asker_id = ? AND target_id = ?"
 
 
+@done_again
 class SqlContacts:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -53,13 +64,13 @@ class SqlContacts:
 
     def accept(self, user_id: int, asker_id: int) -> None:
         with self._transactions.write() as tx:
-            if user_id == asker_id or not _asked(tx, asker_id, user_id):
+            if not _lock(tx, user_id, asker_id) or not _asked(tx, asker_id, user_id):
                 raise NotFound("This request is not open any more.", field="dstid")
-            _two(tx, user_id, asker_id)
             _make_friends(tx, user_id, asker_id)
 
     def reject(self, user_id: int, other_id: int) -> None:
         with self._transactions.write() as tx:
+            _lock(tx, user_id, other_id)
             incoming = tx.change(f"{_DROP_REQUEST} AND ignored = 0", other_id, user_id)
             unnoticed = tx.change(f"{_DROP_REQUEST} AND ignored = 1", user_id, other_id)  # withdrawn, never seen
             outgoing = tx.change(_DROP_REQUEST, user_id, other_id)
@@ -107,9 +118,8 @@ class SqlContacts:
 
     def remove(self, user_id: int, friend_id: int) -> None:
         with self._transactions.write() as tx:
-            if user_id == friend_id or not are_friends(tx, user_id, friend_id):
+            if not _lock(tx, user_id, friend_id) or not are_friends(tx, user_id, friend_id):
                 raise NotFound("This user is not among your friends.", field="dstid")
-            _two(tx, user_id, friend_id)
             for owner_id, other_id in ((user_id, friend_id), (friend_id, user_id)):
                 tx.execute("DELETE FROM contact WHERE owner_id = ? AND friend_id = ?", (owner_id, other_id))
                 tx.tell(owner_id, "contact.removed", userid=other_id)
@@ -134,9 +144,9 @@ class SqlContacts:
 
     def unblock(self, user_id: int, target_id: int) -> None:
         with self._transactions.write() as tx:
+            _lock(tx, user_id, target_id)
             if not tx.change("DELETE FROM block WHERE owner_id = ? AND target_id = ?", user_id, target_id):
                 raise NotFound("This user is not blocked.", field="dstid")
-            _two(tx, user_id, target_id)
             settle_peers(tx, user_id, target_id)
             tx.tell(user_id, "contact.updated", userid=target_id)
 
@@ -154,9 +164,15 @@ def _two(tx: Tx, user_id: int, other_id: int) -> None:
     """Locks both. Raises: BadParameter (oneself), NotFound."""
     if user_id == other_id:
         raise BadParameter("This is yourself.", field="dstid")
-    rows = tx.all(f"SELECT id FROM user WHERE id IN (?, ?) ORDER BY id{tx.database.for_update}", user_id, other_id)
-    if len(rows) < 2:
+    if not _lock(tx, user_id, other_id):
         raise NotFound("There is no such user.", field="dstid")
+
+
+def _lock(tx: Tx, user_id: int, other_id: int) -> bool:
+    """Locks their conversation, as the writer does, and then both; False where they are not two who exist."""
+    locked_conversation(tx, conversation_key(Kind.SINGLE, user_id, other_id))
+    sql = f"SELECT id, created_at_ms FROM user WHERE id = ?{tx.database.for_update}"
+    return sum(tx.one(sql, number) is not None for number in sorted({user_id, other_id})) == 2
 
 
 def _asked(tx: Tx, asker_id: int, target_id: int) -> bool:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from imtornado.errors import NotFound
 from imtornado.records import ChangePage, Conversation, HistoryPage, Kind, MessageChange, conversation_key
+from storage.again import done_again
 from storage.earlier_texts import as_of
 from storage.previews import COLUMNS, conversations_of, shown
 from storage.reactions import reactions_now, reactions_then
@@ -77,6 +78,7 @@ class _Place(NamedTuple):
         return self.first_seq > max(self.joined_seq, self.cleared_seq + 1, 1)
 
 
+@done_again
 class SqlConversations:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

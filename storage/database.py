@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import peewee
 
-from imtornado.errors import Busy
+from imtornado.errors import Busy, Conflict
 
 
 class Cursor(Protocol):
@@ -29,6 +29,10 @@ class Connection(Protocol):
 
 class TryAgain(Busy):
     """The database undid the transaction, because others were in its way: nothing of it was done."""
+
+
+class Duplicate(Conflict):
+    """A unique index refused a row, and the code was not prepared for it."""
 
 
 class UnfitDatabase(Exception):
@@ -55,7 +59,7 @@ class Database(Protocol):
         """One snapshot for all reads inside. Raises: Busy."""
 
     def writing(self, *, often: bool = False) -> AbstractContextManager[Connection]:
-        """Commits at the end, rolls back on any exception. Raises: Busy, Conflict for a duplicate nobody caught.
+        """Commits at the end, rolls back on any exception. Raises: Busy, Duplicate where nobody caught it.
 
         `often`: on the thread that commits messages.
         """

@@ -1,9 +1,11 @@
 """What changed, for those who catch up: `store.Events`."""
 
 from imtornado.records import Event
+from storage.again import done_again
 from storage.transactions import Transactions
 
 
+@done_again
 class SqlEvents:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

@@ -24,10 +24,10 @@ def resource_name(url: str) -> str:
     return url[len(PREFIX) :].partition("?")[0].partition("#")[0] if url.startswith(PREFIX) else ""
 
 
-def file_named(tx: Tx, name: str) -> str | None:
+def file_named(tx: Tx, name: str, lock: str = "") -> str | None:
     """The main name of the file with this name or thumbnail; None for an unknown one."""
-    row = tx.one("SELECT name FROM upload WHERE name = ?", name) or (
-        tx.one("SELECT name FROM upload WHERE thumb = ?", name) if name else None
+    row = tx.one(f"SELECT name FROM upload WHERE name = ?{lock}", name) or (
+        tx.one(f"SELECT name FROM upload WHERE thumb = ?{lock}", name) if name else None
     )
     return None if row is None else str(row[0])
 
@@ -46,7 +46,7 @@ def usable_file(tx: Tx, url: str, user_id: int, field: str) -> str | None:
     name = resource_name(url)
     if not url.startswith(PREFIX):
         return None
-    file = file_named(tx, name)
+    file = file_named(tx, name, tx.database.for_share)  # it shall not be forgotten before our use of it is seen
     if file is None or not may_see(tx, file, user_id):
         raise NotFound("There is no such file.", field=field)
     return file

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pymysql
 from pymysql.constants import CR, ER
 
-from imtornado.errors import Busy, Conflict
-from storage.database import TryAgain
+from imtornado.errors import Busy
+from storage.database import Duplicate, TryAgain
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +96,11 @@ def busy() -> Busy:
 
 @contextmanager
 def errors_translated() -> Iterator[None]:
-    """Raises: Conflict, Busy and TryAgain for the driver's errors that mean it."""
+    """Raises: Duplicate, Busy and TryAgain for the driver's errors that mean it."""
     try:
         yield
     except pymysql.err.IntegrityError as error:
-        raise Conflict("This exists already.") from error
+        raise Duplicate("This exists already.") from error
     except pymysql.err.Error as error:
         if number_of(error) in AGAIN:
             log.info("a transaction was undone: %s", error)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from imtornado.records import PartialUpload, Usage
+from storage.again import done_again
 from storage.transactions import Transactions
 
 _COLUMNS = "id, user_id, size_bytes, file_name, form, sha256, expires_at_ms"
 
 
+@done_again
 class SqlPartialUploads:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

@@ -5,6 +5,7 @@ import threading
 
 from imtornado.errors import AccountDisabled, Busy, NotFound
 from imtornado.records import Opening, Session, User
+from storage.again import done_again
 from storage.rows import SESSION, SESSION_WIDTH, USER, session_of, user_of
 from storage.store import NewSession
 from storage.transactions import LIST_LIMIT, Transactions, Tx
@@ -24,6 +25,7 @@ _COMMUNITIES = (
 )
 
 
+@done_again
 class SqlSessions:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -33,6 +35,7 @@ class SqlSessions:
 
     def create(self, user_id: int, new: NewSession) -> Session:
         with self._transactions.write() as tx:
+            tx.one(f"SELECT created_at_ms FROM user WHERE id = ?{tx.database.for_update}", user_id)
             if require_user(tx, user_id).disabled_at_ms:
                 raise AccountDisabled("This account is disabled.")
             tx.execute("DELETE FROM session WHERE user_id = ? AND expires_at_ms <= ?", (user_id, tx.now_ms))
@@ -98,7 +101,7 @@ class SqlSessions:
     def _write_seen(self) -> None:
         """Writes what was gathered; a busy database is no reason to refuse the user who happens to do it."""
         with self._seen_mutex:
-            seen, self._seen = list(self._seen), set()
+            seen, self._seen = sorted(self._seen), set()
         if not seen:
             return
         try:

@@ -13,9 +13,9 @@ from typing import Any
 
 import peewee
 
-from imtornado.errors import Busy, Conflict
+from imtornado.errors import Busy
 from storage.checkpoints import Checkpointer
-from storage.database import Connection
+from storage.database import Connection, Duplicate
 from storage.fair_lock import FairLock
 
 log = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise Conflict("This exists already.") from error
+        raise Duplicate("This exists already.") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF not in OUTAGES:

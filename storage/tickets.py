@@ -2,6 +2,7 @@
 
 from imtornado.errors import NotFound
 from imtornado.records import Ticket
+from storage.again import done_again
 from storage.transactions import Transactions, Tx
 
 _TICKET = (
@@ -10,6 +11,7 @@ _TICKET = (
 )
 
 
+@done_again
 class SqlTickets:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from imtornado.records import Upload, Usage
+from storage.again import done_again
 from storage.file_uses import IN_MESSAGE, file_named, may_see
 from storage.transactions import Transactions, Tx
 
@@ -20,6 +21,7 @@ _IDLE = (
 _KEY = "file_key"
 
 
+@done_again
 class SqlUploads:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -34,9 +36,9 @@ class SqlUploads:
 
     def claim(self, upload: Upload, file_name: str = "") -> Upload:
         with self._transactions.write() as tx:
-            stored = _of_bytes(tx, upload.sha256)
+            stored = _kept(tx, _of_bytes(tx, upload.sha256))
             if stored is None:
-                stored = _of_result(tx, upload.result_sha256)
+                stored = _kept(tx, _of_result(tx, upload.result_sha256))
                 if stored is None:
                     _insert(tx, upload)
                     stored = upload
@@ -52,7 +54,7 @@ class SqlUploads:
         self, sha256: str, size_bytes: int, user_id: int, file_name: str = "", *, own: bool = False
     ) -> Upload | None:
         with self._transactions.write() as tx:
-            stored = _of_bytes(tx, sha256, size_bytes)
+            stored = _kept(tx, _of_bytes(tx, sha256, size_bytes))
             if stored is None or (own and not _has_claimed(tx, stored.name, user_id)):
                 return None
             _claim(tx, stored.name, user_id, file_name)
@@ -86,6 +88,8 @@ class SqlUploads:
 
     def forget(self, name: str, before_ms: int) -> bool:
         with self._transactions.write() as tx:
+            # Whoever uses or claims it now waits here, or came first and is seen.
+            tx.one(f"SELECT sha256 FROM upload WHERE name = ?{tx.database.for_update}", name)
             if _one(tx, f"p.name = ? AND {_IDLE}", name, before_ms) is None:
                 return False
             for table in ("upload_claim", "upload_alias", "upload"):
@@ -138,6 +142,14 @@ def _of_bytes(tx: Tx, sha256: str, size_bytes: int | None = None) -> Upload | No
 
 def _of_result(tx: Tx, result_sha256: str) -> Upload | None:
     return _one(tx, "p.result_sha256 = ?", result_sha256) if result_sha256 else None
+
+
+def _kept(tx: Tx, upload: Upload | None) -> Upload | None:
+    """The file, which nobody forgets before this transaction ends; None where that has been done."""
+    if upload is None:
+        return None
+    lock = tx.database.for_share
+    return None if tx.one(f"SELECT sha256 FROM upload WHERE name = ?{lock}", upload.name) is None else upload
 
 
 def _insert(tx: Tx, upload: Upload) -> None:

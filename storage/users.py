@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from imtornado.errors import Conflict, NotFound
 from imtornado.records import Credentials, Kind, Role, User
+from storage.again import done_again
 from storage.file_uses import use_in_profile
+from storage.locked import lock
 from storage.places import add_member, open_conversation
 from storage.rows import USER, USER_WIDTH, notebook_key, user_of
 from storage.store import REGISTRATION, NewUser
@@ -15,6 +17,7 @@ _BY_ID = f"SELECT {USER} FROM user u WHERE u.id = ?"
 _COLUMNS = frozenset({"nickname", "avatar", "sex", "memo"})
 
 
+@done_again
 class SqlUsers:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -73,6 +76,9 @@ class SqlUsers:
         if not columns.keys() <= _COLUMNS:
             raise ValueError(f"not columns of a profile: {sorted(columns.keys() - _COLUMNS)}")
         with self._transactions.write() as tx:
+            if columns.keys() & {"nickname", "avatar"}:
+                _lock_single_chats(tx, user_id)
+            tx.one(f"SELECT created_at_ms FROM user WHERE id = ?{tx.database.for_update}", user_id)
             before = require_user(tx, user_id)
             if "avatar" in columns:
                 use_in_profile(tx, user_id, before.avatar, columns["avatar"])
@@ -132,6 +138,14 @@ def require_user(tx: Tx, user_id: int, field: str = "") -> User:
     if row is None:
         raise NotFound("There is no such user.", field=field)
     return user_of(row)
+
+
+def _lock_single_chats(tx: Tx, user_id: int) -> None:
+    """Conversations before users, as everywhere; only where others may write at the same time."""
+    if tx.database.many_writers:
+        lock(
+            tx, (row[0] for row in tx.all("SELECT conversation_id FROM member WHERE user_id = ? AND role = 0", user_id))
+        )
 
 
 def _retitle(tx: Tx, user_id: int) -> None:
