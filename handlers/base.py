@@ -125,7 +125,7 @@ class BaseHandler(tornado.web.RequestHandler):
     async def identify(self) -> None:
         """Finds the session and its user. Raises: NotLoggedIn, CrossSite."""
         token, by_cookie = self._token()
-        found = await self.call(self.context.accounts.identify, token) if token else None
+        found = await self.context.live.sessions.identify(token) if token else None
         if found is None:
             raise NotLoggedIn("Please log in.")
         if by_cookie and not self._is_safe() and self._same_origin() is None:

@@ -64,7 +64,8 @@ class Server:
             password_queue=config.accounts.password_queue,
             picture_processes=config.uploads.workers,
         )
-        self.live = Live(store, config, self.workers)
+        accounts = Accounts(store, config, store.clock)
+        self.live = Live(store, config, self.workers, accounts.identify)
         self.metrics = Metrics()
         commit = self.live.writer.commit_from_thread
         blobs = open_blobs(config.uploads)
@@ -82,7 +83,7 @@ class Server:
             passwords=Passwords(config.accounts.bcrypt_rounds),
             check_storage=store.check,
             is_draining=lambda: self.live.draining,
-            accounts=Accounts(store, config, store.clock),
+            accounts=accounts,
             contacts=Contacts(store, config),
             communities=Communities(store, config, commit),
             messages=Messages(store),

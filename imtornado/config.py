@@ -159,6 +159,15 @@ class Uploads(msgspec.Struct, frozen=True):
     ] = "yes"
 
 
+class Caches(msgspec.Struct, frozen=True):
+    """[caches]"""
+
+    sessions: Annotated[Count, _doc("log-ins of which calls over HTTP need not ask the database; 0: none")] = 10_000
+    rights: Annotated[
+        Count, _doc("conversations of which it is known who may type and signal there; 0: it is asked every time")
+    ] = 50_000
+
+
 class Security(msgspec.Struct, frozen=True):
     """[security]"""
 
@@ -189,6 +198,7 @@ class Config(msgspec.Struct, frozen=True):
     communities: Communities = Communities()
     messages: Messages = Messages()
     uploads: Uploads = Uploads()
+    caches: Caches = Caches()
     security: Security = Security()
     log: Log = Log()
 

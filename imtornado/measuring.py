@@ -1,5 +1,8 @@
 """What /metrics shows: which figure is read from which object."""
 
+from typing import Any
+
+from imtornado.live.cache import Cache
 from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
 from imtornado.services.retention import Retention
@@ -15,6 +18,7 @@ def measure(metrics: Metrics, live: Live, workers: Workers, store: Store, retent
     _sockets(metrics, live)
     _writer(metrics, live)
     _pools(metrics, workers)
+    _caches(metrics, live)
     metrics.counter("expired_messages", "Messages removed because they were too old", lambda: retention.removed)
     metrics.sums("transaction_seconds", "Transactions, by the method that opens them", "name", store.timings.sums)
 
@@ -43,6 +47,14 @@ def _writer(metrics: Metrics, live: Live) -> None:
         seconds(took_s)
 
     writer.on_batch = committed
+
+
+def _caches(metrics: Metrics, live: Live) -> None:
+    caches: dict[str, Cache[Any, Any]] = {"sessions": live.sessions.cache, "rights": live.rights.granted}
+    gauges, counters = metrics.gauges, metrics.counters
+    gauges("cache_entries", "Entries kept", "cache", lambda: {name: len(cache) for name, cache in caches.items()})
+    counters("cache_hits", "Answers from it", "cache", lambda: {name: cache.hits for name, cache in caches.items()})
+    counters("cache_misses", "Answers not in it", "cache", lambda: {name: one.misses for name, one in caches.items()})
 
 
 def _pools(metrics: Metrics, workers: Workers) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections.abc import Callable
 
 from imtornado.config import Config
 from imtornado.live.chat import Chat
@@ -11,6 +12,7 @@ from imtornado.live.connection import Connection
 from imtornado.live.deflate import CompressedConnection
 from imtornado.live.delivery import Delivery
 from imtornado.live.events import Events
+from imtornado.live.known_sessions import KnownSessions
 from imtornado.live.liveness import Liveness
 from imtornado.live.outbox import Flusher
 from imtornado.live.presence import Presence
@@ -21,7 +23,7 @@ from imtornado.live.self_check import hand_over_works
 from imtornado.live.signals import Signals
 from imtornado.live.watching import Watching
 from imtornado.live.writer import Writer
-from imtornado.records import Opening
+from imtornado.records import Opening, Session, User
 from imtornado.workers import Workers
 from storage.store import Store
 
@@ -35,14 +37,24 @@ GONE_S = 5.0  # for the last of them to end
 class Live:
     """Loop only."""
 
-    def __init__(self, store: Store, config: Config, workers: Workers) -> None:
+    def __init__(
+        self, store: Store, config: Config, workers: Workers, identify: Callable[[str], tuple[Session, User] | None]
+    ) -> None:
+        """`identify` finds the session of a token, on a database thread."""
         self.flusher = Flusher(asyncio.get_running_loop(), config.server.outbox_bytes)
         self.registry = Registry()
         self.presence = Presence(self.registry, store.clock.now_ms)
-        rights = Rights(store, workers.database)
+        self.rights = rights = Rights(store, workers.database, config.caches.rights)
+        self.sessions = KnownSessions(
+            identify, workers.database, self.registry, store.clock.now_ms, config.caches.sessions
+        )
         watching = Watching(store, workers.database, self.registry, self.presence)
         self.events = Events(
-            store, workers.database, self.registry, self.presence.watchers, (rights.changed, watching.changed)
+            store,
+            workers.database,
+            self.registry,
+            self.presence.watchers,
+            (rights.changed, watching.changed, self.sessions.changed),
         )
         self.delivery = Delivery(self.registry, self.events.apply)
         writers = config.storage.writers if store.commits_at_once else 1

@@ -5,10 +5,10 @@ Only a yes is remembered, and only until an event says that something between th
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 
 from imtornado.errors import Busy, ImError, Internal
+from imtornado.live.cache import Cache
 from imtornado.live.connection import Connection
 from imtornado.records import Event, Kind, conversation_key
 from imtornado.workers import Pool
@@ -16,7 +16,6 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 50_000  # conversations; about 20 MB
 WAITING = 64  # frames behind one question
 
 Answer = Callable[[ImError | None], None]
@@ -25,10 +24,10 @@ Answer = Callable[[ImError | None], None]
 class Rights:
     """Loop only. Answers to the questions of one user about one conversation come in the order of the questions."""
 
-    def __init__(self, store: Store, pool: Pool) -> None:
+    def __init__(self, store: Store, pool: Pool, size: int) -> None:
         self._store = store
         self._pool = pool
-        self._granted: OrderedDict[str, set[int]] = OrderedDict()  # {key of a conversation: ids of who may write}
+        self.granted: Cache[str, set[int]] = Cache(size)  # {key of a conversation: ids of who may write}
         self._asked: dict[tuple[int, str], list[Answer]] = {}  # questions on their way, and who waits for each
         self._moved: set[str] = set()  # conversations whose rights changed while a question was on its way
         self._tasks: set[asyncio.Task[None]] = set()
@@ -42,7 +41,7 @@ class Rights:
                 waiting.append(then)
             else:
                 then(Busy("The server is busy. Try again in a moment.", retry_after_ms=1000))
-        elif user_id in self._granted.get(key, ()):
+        elif user_id in (self.granted.get(key) or ()):
             then(None)
         else:
             self._asked[user_id, key] = [then]
@@ -69,10 +68,11 @@ class Rights:
             then(reason)
 
     def _grant(self, user_id: int, key: str) -> None:
-        self._granted.setdefault(key, set()).add(user_id)
-        self._granted.move_to_end(key)
-        if len(self._granted) > REMEMBERED:
-            self._granted.popitem(last=False)
+        granted = self.granted.peek(key)
+        if granted is None:
+            self.granted.put(key, {user_id})
+        else:
+            granted.add(user_id)
 
     def changed(self, event: Event, data: dict[str, int], receivers: Collection[Connection]) -> None:
         """What an event may have taken away is asked for again."""
@@ -82,6 +82,6 @@ class Rights:
             self._forget(conversation_key(Kind.SINGLE, event.user_id, data["userid"]))
 
     def _forget(self, key: str) -> None:
-        self._granted.pop(key, None)
+        self.granted.drop(key)
         if self._asked:
             self._moved.add(key)
