@@ -6,7 +6,7 @@ reopen    opens the same database once more, as another process would
 url       its URL
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,21 @@ from imtornado.clock import Clock
 from storage.backends import open_store
 from storage.store import Store
 from tests.fixtures.mariadb import Databases
+from tests.fixtures.services import everything_is_required
 from tests.storage.emptied import EmptiedDatabase
 from tests.storage.scene import Scene
 
 BACKENDS = ("sqlite", "mysql")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a test of the contract that is skipped on a backend is one that has failed."""
+    report = yield
+    if report.skipped and everything_is_required():
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and nothing of the contract may be: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")
