@@ -35,6 +35,10 @@ class Duplicate(Conflict):
     """A unique index refused a row, and the code was not prepared for it."""
 
 
+class CommitUnknown(Busy):
+    """The connection was lost while it waited for the answer to COMMIT."""
+
+
 class UnfitDatabase(Exception):
     """It must not be used as it is; each line of the text says why, and what to do."""
 
@@ -59,7 +63,9 @@ class Database(Protocol):
         """One snapshot for all reads inside. Raises: Busy."""
 
     def writing(self, *, often: bool = False) -> AbstractContextManager[Connection]:
-        """Commits at the end, rolls back on any exception. Raises: Busy, Duplicate where nobody caught it.
+        """Commits at the end, rolls back on any exception.
+
+        Raises: Busy, CommitUnknown, Duplicate where nobody caught it.
 
         `often`: on the thread that commits messages.
         """

@@ -18,11 +18,12 @@ from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read
 from imtornado.errors import Busy, Conflict, ImError, Internal, NotFound
 from imtornado.records import Kind
 from storage.conversation_tx import SqlConversationTx
-from storage.database import TryAgain
+from storage.database import CommitUnknown, TryAgain
 from storage.locked import LockedConversation, lock
 from storage.refusals import no_place, refusal
 from storage.repeats import body_of, other_body, outcome_of_stored, stored_places
 from storage.sending import LookFirst, Sending
+from storage.settlement import unsettled
 from storage.transactions import Transactions, Tx
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,17 @@ class Committer:
         raise Busy("The database is busy. Please try again.", retry_after_ms=1000)
 
     def _commit(self, drafts: Sequence[Draft], *, looking: bool) -> list[Outcome]:
-        with self._transactions.batch() as tx:
-            return _Batch(tx, drafts, self._conversation_ids(tx, drafts)).commit(looking)
+        outcomes: list[Outcome] = []
+        ids: list[int] = []
+        try:
+            with self._transactions.batch() as tx:
+                ids = self._conversation_ids(tx, drafts)
+                outcomes = _Batch(tx, drafts, ids).commit(looking)
+        except CommitUnknown as unknown:
+            if batch := unsettled(self._transactions, ids, outcomes):
+                raise batch from unknown
+            raise
+        return outcomes
 
     def _conversation_ids(self, tx: Tx, drafts: Sequence[Draft]) -> list[int]:
         """The conversation of each draft, 0 for one that does not exist."""

@@ -20,7 +20,7 @@ from pymysql.constants import CLIENT
 from storage.database import Connection, UnfitDatabase
 from storage.mysql_checks import collation_of, durability_problems, problems
 from storage.mysql_connection import READ_COMMITTED, REPEATABLE_READ, MysqlConnection
-from storage.mysql_errors import busy, errors_translated
+from storage.mysql_errors import busy, commit_translated, errors_translated
 from storage.mysql_url import Address
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,8 @@ class Mysql:
             connection.begin(READ_COMMITTED)
             try:
                 yield connection
-                connection.commit()
+                with commit_translated():
+                    connection.commit()
             except BaseException:
                 connection.roll_back()
                 raise

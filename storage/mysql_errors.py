@@ -8,7 +8,7 @@ import pymysql
 from pymysql.constants import CR, ER
 
 from imtornado.errors import Busy
-from storage.database import Duplicate, TryAgain
+from storage.database import CommitUnknown, Duplicate, TryAgain
 
 log = logging.getLogger(__name__)
 
@@ -109,3 +109,15 @@ def errors_translated() -> Iterator[None]:
             raise
         log.error("database out of order: %s", error)
         raise busy() from error
+
+
+@contextmanager
+def commit_translated() -> Iterator[None]:
+    """Raises: CommitUnknown where no answer came."""
+    try:
+        yield
+    except (pymysql.err.Error, OSError) as error:
+        if not is_lost(error):
+            raise
+        log.error("database out of order: no answer to COMMIT: %s", error)
+        raise CommitUnknown("The database is busy. Please try again.", retry_after_ms=1000) from error

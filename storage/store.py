@@ -23,6 +23,7 @@ import msgspec
 
 from imtornado.clock import Clock
 from imtornado.drafts import Draft, Outcome
+from imtornado.errors import Busy
 from imtornado.records import (
     ChangePage,
     Community,
@@ -46,6 +47,14 @@ from storage.file_store import Uploads as Uploads
 from storage.search_store import Search, SearchIndex
 
 REGISTRATION = "registration"  # purpose of the tickets that `Users.create` takes as invitations
+
+
+class Unsettled(Busy):
+    """The batch may have been committed; `settle` gives its outcomes. Raises: Busy, as long as it cannot be told."""
+
+    def __init__(self, settle: Callable[[], list[Outcome]]) -> None:
+        super().__init__("The database is busy. Please try again.", retry_after_ms=1000)
+        self.settle = settle
 
 
 class NewUser(msgspec.Struct, frozen=True):
@@ -314,7 +323,7 @@ class Store(Protocol):
         where his account is). A url or pic under /resource/
         becomes a file use, or NotFound(field=url|pic) where the sender neither uploaded it nor may see it. A reply to a
         seq outside his window is BadParameter(field=reply). No draft can make another fail.
-        Raises: Busy: the whole batch has an unknown outcome.
+        Raises: Busy: the whole batch has an unknown outcome. Unsettled: and it will be known.
         """
 
     @property

@@ -76,6 +76,7 @@ MAY_SEE_THE_INTERFACE = (
     "imtornado.live.events",
     "imtornado.live.hub",
     "imtornado.live.rights",
+    "imtornado.live.settling",
     "imtornado.live.watching",
     "imtornado.live.writer",
 )

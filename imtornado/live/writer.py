@@ -19,6 +19,7 @@ from zlib import crc32
 from imtornado.config import Messages
 from imtornado.drafts import Changed, Draft, MessageDraft, Outcome, Read, Stored
 from imtornado.errors import Busy, ImError, Internal
+from imtornado.live import settling
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class _Lane:
             for draft in drafts:
                 if type(draft) is MessageDraft and not draft.message_id:
                     draft.message_id = self._take_id()
-            return self._writer.store.commit(drafts)
+            return settling.commit(self._writer.store, drafts, self._writer.stopping)
         except Busy as busy:
             return [busy] * len(drafts)
         except Exception:
@@ -123,6 +124,7 @@ class Writer:
         self._deliver = deliver
         self._starting = False
         self._stopped = False
+        self.stopping = threading.Event()  # for the threads
         self._idle = asyncio.Event()
         self._idle.set()
         self.queued = 0
@@ -202,6 +204,7 @@ class Writer:
 
     async def stop(self) -> None:
         """Commits and delivers what is queued, then ends the threads. What is submitted meanwhile is answered Busy."""
+        self.stopping.set()
         self._stopped = True  # first: a draft that came after the last look would be left without any answer
         await self._idle.wait()
         self._sweeper.cancel()
