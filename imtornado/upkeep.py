@@ -17,6 +17,7 @@ EVERY_S = 3600.0
 REST = 4.0  # times as long as a step took: it gets a fifth of one thread's time, and far less of the writer's
 LEAST_REST_S = 0.02
 BUSY_REST_S = 5.0
+ELSEWHERE_S = 60.0  # another process is at it; perhaps it was killed
 
 
 class Upkeep:
@@ -70,4 +71,4 @@ class Upkeep:
                 log.exception("messages that are too old could not be removed")
             if self._retention.removed > before:
                 log.info("%d messages that were too old were removed", self._retention.removed - before)
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(ELSEWHERE_S if self._retention.is_elsewhere else EVERY_S)

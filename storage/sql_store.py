@@ -11,6 +11,7 @@ from storage.conversations import SqlConversations
 from storage.database import Database
 from storage.events import SqlEvents
 from storage.file_store import PartialUploads, Uploads
+from storage.jobs import SqlJobs
 from storage.messages import Committer
 from storage.partial_uploads import SqlPartialUploads
 from storage.search import SqlSearch
@@ -52,6 +53,7 @@ class SqlStore:
         self.events: Events = SqlEvents(self._transactions)
         self.uploads: Uploads = SqlUploads(self._transactions)
         self.partial_uploads: PartialUploads = SqlPartialUploads(self._transactions)
+        self._jobs = SqlJobs(self._transactions)
         self._epoch = self._start()
 
     def _start(self) -> str:
@@ -86,6 +88,9 @@ class SqlStore:
     def reserve_ids(self, count: int) -> int:
         with self._transactions.write() as tx:
             return tx.next_ids("message", count)
+
+    def hold(self, job: str, holder: str, for_ms: int) -> bool:
+        return self._jobs.hold(job, holder, for_ms)
 
     def check(self) -> None:
         with self._transactions.read() as tx:

@@ -336,6 +336,12 @@ class Store(Protocol):
     def reserve_ids(self, count: int) -> int:
         """First of `count` message ids that nobody else will ever get; below 2**53."""
 
+    def hold(self, job: str, holder: str, for_ms: int) -> bool:
+        """True: `holder` is the one who does the job, for so long from now. False: another one is.
+
+        Asked again in time he stays it; whoever falls silent is followed by the next who asks.
+        """
+
     def check(self) -> None:
         """Proves that the database answers. Raises: Busy."""
 

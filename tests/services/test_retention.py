@@ -16,7 +16,7 @@ import pytest
 from imtornado.clock import Clock
 from imtornado.errors import Busy
 from imtornado.records import Kind
-from imtornado.services.retention import DAY_MS, REMOVED, Retention
+from imtornado.services.retention import DAY_MS, HELD_MS, REMOVED, Retention
 from storage.backends import open_database
 from storage.population import Population
 from tests.services.world import World, open_world
@@ -124,6 +124,23 @@ def test_messages_that_come_during_a_pass_stay(tmp_path: Path) -> None:
         assert [message.content for message in page.messages] == [f"new {number}" for number in range(len(sent))]
 
 
+def test_of_several_processes_one_does_it_until_it_falls_silent(tmp_path: Path) -> None:
+    days_of_messages(tmp_path)
+    with open_world(tmp_path) as world, open_world(tmp_path) as elsewhere:
+        first, second = retention(world, 2), retention(elsewhere, 2)
+        assert first.step()
+        assert not second.step()
+        assert second.is_elsewhere
+        assert first.step()
+        assert first.removed == REMOVED
+        for clock in (world.store.clock, elsewhere.store.clock):
+            clock.at_least(world.store.clock.now_ms() + HELD_MS)
+        while second.step():
+            assert not first.step()
+        assert first.removed == REMOVED
+        assert second.removed > REMOVED
+
+
 STEPS = """
 import sys
 from imtornado.clock import Clock
@@ -131,7 +148,7 @@ from imtornado.services.retention import Retention
 from storage.backends import open_store
 
 store = open_store(sys.argv[1], Clock())
-job = Retention(store, store.clock, lambda draft: store.commit([draft])[0], 2)
+job = Retention(store, store.clock, lambda draft: store.commit([draft])[0], 2, "the only one")
 print("begun", flush=True)
 while job.step():
     pass
