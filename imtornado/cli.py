@@ -17,7 +17,7 @@ from handlers.params import Params
 from imtornado import config as settings
 from imtornado.app import address, serve
 from imtornado.clock import Clock
-from imtornado.commands import bench, files
+from imtornado.commands import bench, copying, files
 from imtornado.commands.command import DEFAULT_FILE, Command, Refusal, add_command
 from imtornado.config import Config, ConfigError
 from imtornado.errors import BadParameter, Busy, ImError
@@ -27,7 +27,6 @@ from imtornado.services.administration import Administration
 from storage.backends import check_url, open_database, open_store, sqlite_path
 from storage.database import UnfitDatabase
 from storage.migrate import migrate
-from storage.serving import InUse
 
 FILE_VARIABLE = "IMTORNADO_CONFIG"
 LINK_HOURS = 24
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Busy:
         _complain("the database cannot be used now; the line above says why")
         return 1
-    except (ImError, InUse, UnfitDatabase, Refusal) as error:
+    except (ImError, UnfitDatabase, Refusal) as error:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:
@@ -76,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     users = commands.add_parser("user", help="accounts: add, passwd, disable, enable, invite")
     _add_user_commands(users.add_subparsers(title="commands", metavar="COMMAND", required=True))
     files.add_commands(commands)
+    copying.add_commands(commands)
     bench.add_commands(commands)
     return parser
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from imtornado.clock import Clock
 from imtornado.errors import BadParameter
 from storage import mysql_url
+from storage.copying import require_whole
 from storage.database import Database
 from storage.migrate import migrate, require_current
 from storage.mysql import Mysql
@@ -35,6 +36,7 @@ def open_store(url: str, clock: Clock, *, auto_migrate: bool = True, unsafe_dura
         return store
     database = open_database(url, unsafe_durability=unsafe_durability)
     try:
+        require_whole(database)
         if auto_migrate:
             migrate(database)
         else:
@@ -64,13 +66,13 @@ def check_url(url: str) -> None:
         raise _unknown_backend(url)
 
 
-def open_database(url: str, *, unsafe_durability: bool = False) -> Database:
+def open_database(url: str, *, unsafe_durability: bool = False, patient: bool = False) -> Database:
     """The database behind the URL of one of our own backends, as it is. Raises: BadParameter.
 
-    `unsafe_durability`: also on a server that may lose what it has committed.
+    `unsafe_durability`: also on a server that may lose what it has committed. `patient`: an answer may take long.
     """
     if url.partition(":")[0] == mysql_url.SCHEME:
-        return Mysql(mysql_url.parse(url), unsafe_durability=unsafe_durability)
+        return Mysql(mysql_url.parse(url), unsafe_durability=unsafe_durability, patient=patient)
     path = sqlite_path(url)
     if path is None:
         raise _unknown_backend(url)

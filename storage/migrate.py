@@ -49,7 +49,7 @@ def migrate(database: Database) -> tuple[str, ...]:
             names = tuple(runner.up())
         except peewee.PeeweeException as error:
             raise SchemaError(
-                f"The schema could not be brought up to date. {database.half_migrated} ({error})"
+                f"The schema could not be brought up to date. {database.half_migrated} ({_first(error)})"
             ) from error
     log.info("schema brought up to date: %s", ", ".join(names))
     return names
@@ -61,6 +61,13 @@ def require_current(database: Database) -> None:
     names = pending(database)
     if names:
         raise SchemaError(f"The database lacks {', '.join(names)}. Run `imtornado migrate` first.")
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong, and not what went wrong because of it: a roll-back finds nothing to undo."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _runner(database: Database) -> Runner:

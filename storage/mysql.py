@@ -64,9 +64,11 @@ class Mysql:
     duplicate: type[Exception] = pymysql.err.IntegrityError
     failure: type[Exception] = pymysql.err.Error
 
-    def __init__(self, address: Address, *, unsafe_durability: bool = False) -> None:
+    def __init__(self, address: Address, *, unsafe_durability: bool = False, patient: bool = False) -> None:
+        """`patient`: for tools that read whole tables and have nobody who waits for each answer."""
         self.address = address
         self._unsafe_durability = unsafe_durability
+        self._patient = patient
         self._held = threading.local()  # .connections: {often: MysqlConnection} of a thread
         self._all: weakref.WeakSet[MysqlConnection] = weakref.WeakSet()
         self._all_lock = threading.Lock()
@@ -155,7 +157,7 @@ class Mysql:
         if held is None:
             held = self._held.connections = {}
         if often not in held:
-            answer_s = BATCH_ANSWER_S if often else ANSWER_S
+            answer_s = MIGRATION_ANSWER_S if self._patient else BATCH_ANSWER_S if often else ANSWER_S
             held[often] = connection = MysqlConnection(lambda: self._connect_to_work(answer_s))
             with self._all_lock:
                 self._all.add(connection)

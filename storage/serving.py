@@ -1,18 +1,20 @@
-"""One server at a time on one SQLite file: what a second one would not hear of, the live side of the first would miss.
+"""Who works on a database: one server at a time on an SQLite file, any number on MySQL, and none while it is copied.
 
-Command-line tools need no such lock: what they change reaches the server through the database.
+Of two servers on one file each would miss on its live side what the other does. Command-line tools need no such lock:
+what they change reaches the server through the database.
 """
 
 import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-from storage.backends import sqlite_path
+from storage.backends import open_database, sqlite_path
+from storage.database import UnfitDatabase
 
 
-class InUse(Exception):
+class InUse(UnfitDatabase):
     """Somebody else works on the database in a way that bears no company; the text says who."""
 
 
@@ -41,6 +43,21 @@ def serving(url: str, *, purpose: str = "a server") -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def require_unused(url: str) -> None:
+    """Raises: InUse where somebody is connected to a MySQL database; SQLite has `serving`. Busy."""
+    if sqlite_path(url) is not None:
+        return
+    with closing(open_database(url)) as database, database.reading() as connection:
+        others = connection.execute(
+            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+        ).fetchone()[0]
+    if others:
+        raise InUse(
+            f"{others} connections to the MySQL database are open: stop the servers that use it, wherever they run, "
+            "and other programs"
+        )
 
 
 def _holder(descriptor: int) -> str:

@@ -5,14 +5,13 @@ import hashlib
 import secrets
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from imtornado.clock import Clock
 from imtornado.commands.command import Refusal, add_command
+from imtornado.commands.progress import Progress
 from imtornado.config import Config
 from imtornado.records import Upload
 from imtornado.services.blob_places import blobs_at, open_blobs
@@ -24,7 +23,6 @@ from storage.store import Store
 
 BATCH = 500
 PIECE_BYTES = 1_048_576
-BAR_WIDTH = 40
 LEAST_HOURS = 1  # what is younger may belong to an upload that is under way
 
 
@@ -39,31 +37,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     gc.add_argument(
         "--older-than", type=_hours, default=24, metavar="HOURS", help="leave what is younger (default: %(default)s)"
     )
-
-
-class Progress:
-    """A bar where somebody looks, else a line now and then. `done` of `total` uploads."""
-
-    def __init__(self, total: int, stream: TextIO) -> None:
-        self._total = total
-        self._stream = stream
-        self._shown_at = 0.0
-        self._is_terminal = stream.isatty()
-
-    def show(self, done: int, size_bytes: int) -> None:
-        now = time.monotonic()
-        last = done == self._total
-        if not last and now - self._shown_at < (0.2 if self._is_terminal else 10):
-            return
-        self._shown_at = now
-        part = done / self._total if self._total else 1.0
-        text = f"{done} of {self._total} files, {size_bytes / 1_048_576:.1f} MB"
-        if self._is_terminal:
-            bar = "#" * round(part * BAR_WIDTH)
-            self._stream.write(f"\r[{bar:<{BAR_WIDTH}}] {part:4.0%}  {text}" + ("\n" if last else ""))
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
 
 
 def _copy_files(config: Config, options: argparse.Namespace) -> None:
@@ -85,7 +58,7 @@ def _copy_files(config: Config, options: argparse.Namespace) -> None:
                         missing.append(name)
                         continue
                     copied, size_bytes = copied + new, size_bytes + size
-                progress.show(done, size_bytes)
+                progress.show(done, f"{done} of {len(uploads)} files, {size_bytes / 1_048_576:.1f} MB")
     print(f"{copied} files copied, {size_bytes / 1_048_576:.1f} MB compared in all")
     if missing:
         names = "\n".join(f"  {name}" for name in missing)

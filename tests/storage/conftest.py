@@ -4,8 +4,10 @@ store     a fresh, migrated store
 scene     the same store with short ways to people, friends and communities
 reopen    opens the same database once more, as another process would
 url       its URL
+fresh_url gives the URL of another database without tables, as often as it is called
 """
 
+import itertools
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -72,3 +74,22 @@ def store(reopen: Callable[[], Store]) -> Store:
 @pytest.fixture
 def scene(store: Store) -> Scene:
     return Scene(store)
+
+
+@pytest.fixture(params=BACKENDS)
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Gives the URL of a database without tables at each call."""
+    if request.param == "sqlite":
+        numbers = itertools.count(1)
+        yield lambda: f"sqlite:///{tmp_path}/fresh{next(numbers)}.db"
+        return
+    databases: Databases = request.getfixturevalue("mysql_databases")
+    urls: list[str] = []
+
+    def fresh() -> str:
+        urls.append(databases.url())
+        return urls[-1]
+
+    yield fresh
+    for url in urls:
+        databases.drop(url)
