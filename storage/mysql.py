@@ -171,7 +171,9 @@ class Mysql:
             raw = self._connect(answer_s, autocommit=False)
             with raw.cursor() as cursor:
                 cursor.execute("SELECT @@max_allowed_packet")
-                return raw, cursor.fetchone()[0]
+                (packet_bytes,) = cursor.fetchone()
+        self._rests_until = 0.0
+        return raw, packet_bytes
 
     @contextmanager
     def _opening(self) -> Iterator[None]:
