@@ -41,6 +41,7 @@ from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
 from imtornado.services.messages import Messages
 from imtornado.services.resumable import Resumable
+from imtornado.services.search import Search
 from imtornado.services.signatures import Signatures
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
@@ -72,6 +73,7 @@ class Context:
     contacts: Contacts
     communities: Communities
     messages: Messages
+    search: Search
     changes: Changes
     views: Views
     arrivals: Arrivals

@@ -6,7 +6,20 @@ import tornado.web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import URLSpec
 
-from handlers import account, attach, changes, community, contact, membership, message, ops, resource, tus, views
+from handlers import (
+    account,
+    attach,
+    changes,
+    community,
+    contact,
+    membership,
+    message,
+    ops,
+    resource,
+    search,
+    tus,
+    views,
+)
 from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, UnknownHandler
 from handlers.chat import ChatHandler
 from handlers.pages import page_routes
@@ -66,6 +79,7 @@ TABLE: tuple[tuple[str, type[BaseHandler]], ...] = (
     ("/message/changes", changes.Since),
     ("/message/read", message.MarkRead),
     ("/message/readers", message.Readers),
+    ("/message/search", search.Search),
     ("/message/recall", changes.Recall),
     ("/message/edit", changes.Edit),
     ("/message/react", changes.React),

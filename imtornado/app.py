@@ -16,7 +16,7 @@ from imtornado import log as logs
 from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.live.hub import Live
-from imtornado.measuring import measure
+from imtornado.measuring import measure, measure_index
 from imtornado.metrics import Metrics
 from imtornado.passwords import Passwords
 from imtornado.services.accounts import Accounts
@@ -26,9 +26,11 @@ from imtornado.services.changes import Changes
 from imtornado.services.clean_up import CleanUp
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts
+from imtornado.services.indexing import Indexing
 from imtornado.services.messages import Messages
 from imtornado.services.resumable import Resumable
 from imtornado.services.retention import Retention
+from imtornado.services.search import Search
 from imtornado.services.signatures import Signatures
 from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
@@ -73,7 +75,10 @@ class Server:
         self.resumable = Resumable(store, config, store.clock, self.arrivals)
         retention = Retention(store, store.clock, commit, config.messages.keep_days)
         clean_up = CleanUp(store, store.clock, blobs)
+        indexing = Indexing(store) if config.search.enabled else None
         self.upkeep = Upkeep(store, self.workers, clean_up=clean_up, resumable=self.resumable, retention=retention)
+        if indexing is not None:
+            self.upkeep.index(indexing, config.search.busy_percent, lambda: self.live.writer.drafts)
         self.context = Context(
             config=config,
             workers=self.workers,
@@ -87,6 +92,7 @@ class Server:
             contacts=Contacts(store, config),
             communities=Communities(store, config, commit),
             messages=Messages(store),
+            search=Search(store, config.search.enabled),
             changes=Changes(store, config, commit),
             views=Views(commit),
             arrivals=self.arrivals,
@@ -104,6 +110,8 @@ class Server:
             body_timeout=BODY_WAIT_S,
         )
         measure(self.metrics, self.live, self.workers, store, retention)
+        if indexing is not None:
+            measure_index(self.metrics, indexing)
 
     async def start(self) -> list[socket.socket]:
         """Opens the listener; the sockets that it listens on."""

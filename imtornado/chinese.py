@@ -64,6 +64,10 @@ CHINESE: dict[str, str] = {
     "The server is busy. Try again in a moment.": "服务器繁忙，请稍后再试。",
     # imtornado/services/throttle.py
     "Too many tries. Try again in {seconds} s.": "尝试次数过多，请在 {seconds} 秒后再试。",
+    # imtornado/services/search.py, imtornado/tokenizer.py
+    "Searching is switched off on this server.": "本服务器已关闭搜索功能。",
+    "Write at least two characters of a word.": "请至少输入一个词的两个字符。",
+    "Search for at most {count} words at once.": "一次最多搜索 {count} 个词。",
     # imtornado/services/contacts.py
     "There is no such user.": "没有这个用户。",
     "This is yourself: you need not add yourself.": "这就是你自己，无需添加。",

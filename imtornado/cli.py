@@ -17,7 +17,7 @@ from handlers.params import Params
 from imtornado import config as settings
 from imtornado.app import address, serve
 from imtornado.clock import Clock
-from imtornado.commands import bench, copying, files
+from imtornado.commands import bench, copying, files, reindex
 from imtornado.commands.command import DEFAULT_FILE, Command, Refusal, add_command
 from imtornado.config import Config, ConfigError
 from imtornado.errors import BadParameter, Busy, ImError
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_user_commands(users.add_subparsers(title="commands", metavar="COMMAND", required=True))
     files.add_commands(commands)
     copying.add_commands(commands)
+    reindex.add_commands(commands)
     bench.add_commands(commands)
     return parser
 

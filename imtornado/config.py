@@ -119,6 +119,17 @@ class Messages(msgspec.Struct, frozen=True):
     ] = 1500
 
 
+class Search(msgspec.Struct, frozen=True):
+    """[search]"""
+
+    enabled: Annotated[bool, _doc("keep an index of all texts, by which users find messages")] = True
+    busy_percent: Annotated[
+        int,
+        Meta(ge=1, le=50),
+        _doc("most of a thread's time that the index takes while many messages come; it is behind when that is short"),
+    ] = 10
+
+
 class Uploads(msgspec.Struct, frozen=True):
     """[uploads]"""
 
@@ -177,6 +188,7 @@ class Security(msgspec.Struct, frozen=True):
     ] = 10
     registrations_per_hour: Annotated[Positive, _doc("new accounts from one address")] = 30
     lookups_per_minute: Annotated[Positive, _doc("look-ups of people by mobile or id, a session")] = 60
+    searches_per_minute: Annotated[Positive, _doc("searches among messages, a session")] = 120
     messages_per_minute: Annotated[Positive, _doc("messages of one socket, with a burst of the same size")] = 600
 
 
@@ -197,6 +209,7 @@ class Config(msgspec.Struct, frozen=True):
     contacts: Contacts = Contacts()
     communities: Communities = Communities()
     messages: Messages = Messages()
+    search: Search = Search()
     uploads: Uploads = Uploads()
     caches: Caches = Caches()
     security: Security = Security()

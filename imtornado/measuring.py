@@ -5,6 +5,7 @@ from typing import Any
 from imtornado.live.cache import Cache
 from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
+from imtornado.services.indexing import Indexing
 from imtornado.services.retention import Retention
 from imtornado.workers import Workers
 from storage.store import Store
@@ -21,6 +22,12 @@ def measure(metrics: Metrics, live: Live, workers: Workers, store: Store, retent
     _caches(metrics, live)
     metrics.counter("expired_messages", "Messages removed because they were too old", lambda: retention.removed)
     metrics.sums("transaction_seconds", "Transactions, by the method that opens them", "name", store.timings.sums)
+
+
+def measure_index(metrics: Metrics, indexing: Indexing) -> None:
+    """As `measure`, where messages are indexed."""
+    metrics.counter("search_indexed_messages", "Messages indexed by this process", lambda: indexing.messages)
+    metrics.gauge("search_lag_seconds", "How long the oldest message waited", lambda: indexing.lag_ms / 1000)
 
 
 def _sockets(metrics: Metrics, live: Live) -> None:

@@ -15,6 +15,7 @@ from imtornado.records import (
     Community,
     ContactRequest,
     Conversation,
+    Found,
     Friend,
     Gone,
     JoinRequest,
@@ -140,6 +141,25 @@ def message(record: Message, reactions: tuple[Reaction, ...] = ()) -> WireMessag
 def history_row(record: Message, reactions: tuple[Reaction, ...] = ()) -> WireMessage | dict[str, Any]:
     """A row for every seq: the message, or why it is gone."""
     return {"seq": record.seq, "gone": GONE[record.gone]} if record.gone else message(record, reactions)
+
+
+def hit(record: Found, excerpt: str) -> dict[str, Any]:
+    """A message that was found: where, by whom, when, and what it says about the words."""
+    message = record.message
+    row = {
+        "kind": int(record.kind),
+        "dstid": record.dstid,
+        "title": record.title,
+        "avatar": record.avatar,
+        "seq": message.seq,
+        "id": message.message_id,
+        "userid": message.sender_id,
+        "nickname": record.nickname,
+        "createat": rfc3339(message.created_at_ms),
+        "media": message.media,
+        "excerpt": excerpt,
+    }
+    return row | {"file": msgspec.Raw(message.file.encode())} if message.file else row
 
 
 def change(record: MessageChange) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from imtornado.records import Record
 VERSION = 1
 INDEXED_CHARACTERS = 4_000  # of one text; the rest is not found
 TERMS = 10
+EXCERPT_CHARACTERS = 120
+EXCERPT_BEFORE = 30
 TOKENS_USED = 8  # of a query: more cost more than they sort out
 BEGINNINGS = (2, 3, 4, 6, 10)
 WORD_BYTES = 5
@@ -96,6 +98,25 @@ def place_of(term: str, text: str) -> int:
         while place > 0 and _LETTER.match(text[place - 1]):
             place = text.find(term, place + 1)
     return place
+
+
+def excerpt(text: str, wanted: Query) -> str:
+    """The part of the text around the term that stands first in it, on one line; "" where none of them stands."""
+    places = [place for term in wanted.terms if (place := place_of(term, folded(text))) >= 0]
+    if not places:
+        return ""
+    start, length = min(places), 0
+    if not text.isascii():
+        # Folding changes lengths: as many characters as fold to what stands before the term.
+        for number, character in enumerate(text):
+            if length >= start:
+                start = number
+                break
+            length += len(folded(character))
+    begin = max(0, start - EXCERPT_BEFORE)
+    end = begin + EXCERPT_CHARACTERS
+    line = " ".join(text[begin:end].split())
+    return f"{'…' if begin else ''}{line}{'…' if end < len(text) else ''}"
 
 
 def _neighbours(text: str) -> Iterator[int]:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from time import perf_counter
 
 from imtornado.errors import Busy
 from imtornado.services.clean_up import CleanUp
+from imtornado.services.indexing import Indexing
 from imtornado.services.resumable import Resumable
 from imtornado.services.retention import Retention
 from imtornado.workers import Workers
@@ -18,6 +20,10 @@ REST = 4.0  # times as long as a step took: it gets a fifth of one thread's time
 LEAST_REST_S = 0.02
 BUSY_REST_S = 5.0
 ELSEWHERE_S = 60.0  # another process is at it; perhaps it was killed
+BROKEN_REST_S = 300.0
+INDEX_EVERY_S = 1.0
+INDEXED_ELSEWHERE_S = 1.0  # until it is tried again whether the other process still works
+MANY_MESSAGES = 200  # a second
 
 
 class Upkeep:
@@ -31,10 +37,15 @@ class Upkeep:
         self._clean_up = clean_up
         self._resumable = resumable
         self._retention = retention
+        self._jobs: list[Callable[[], Coroutine[None, None, None]]] = [self._tidy, self._retain]
         self._tasks: list[asyncio.Task[None]] = []
 
+    def index(self, indexing: Indexing, busy_percent: int, messages: Callable[[], int]) -> None:
+        """Fills the index too; `messages` counts those that were sent. Before `start`."""
+        self._jobs.append(lambda: self._index(indexing, busy_percent, messages))
+
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._tidy()), asyncio.create_task(self._retain())]
+        self._tasks = [asyncio.create_task(job()) for job in self._jobs]
 
     def stop(self) -> None:
         for task in self._tasks:
@@ -72,3 +83,24 @@ class Upkeep:
             if self._retention.removed > before:
                 log.info("%d messages that were too old were removed", self._retention.removed - before)
             await asyncio.sleep(ELSEWHERE_S if self._retention.is_elsewhere else EVERY_S)
+
+    async def _index(self, indexing: Indexing, busy_percent: int, messages: Callable[[], int]) -> None:
+        """Steps with rests between them, long ones while many messages come; without an end."""
+        rest, sent, looked = 1.0, messages(), perf_counter()
+        while True:
+            began = perf_counter()
+            try:
+                more = await self._workers.database.call(indexing.step)
+            except Busy:
+                await asyncio.sleep(BUSY_REST_S)  # people come first
+                continue
+            except Exception:
+                log.exception("messages could not be indexed")
+                await asyncio.sleep(BROKEN_REST_S)
+                continue
+            now = perf_counter()
+            if now - looked > INDEX_EVERY_S:
+                many = messages() - sent > MANY_MESSAGES * (now - looked)
+                rest, sent, looked = 100 / busy_percent - 1 if many else 1.0, messages(), now
+            pause_s = {None: INDEXED_ELSEWHERE_S, False: INDEX_EVERY_S}.get(more, 0.0)
+            await asyncio.sleep(max(LEAST_REST_S, pause_s, rest * (now - began)))

@@ -15,7 +15,7 @@ from storage.search_entries import SHELF_SEQS, expire, searched_text, shelf_of, 
 from storage.transactions import Row, Transactions, Tx
 
 JOB = "search"
-HELD_MS = 5_000
+HELD_MS = 3_000
 OVERLAP_MS = 60_000  # longer than any transaction lasts
 EMPTYING = -1  # job.position while old entries are removed
 CONVERSATIONS = 256  # of a piece
@@ -31,6 +31,10 @@ _LAGGING = (
     " WHERE c.changed_at_ms >= ?"
     " AND (c.last_seq > COALESCE(p.seq, 0) OR c.ver > COALESCE(p.ver, 0) OR c.first_seq > p.first_seq)"
     " ORDER BY c.changed_at_ms LIMIT ?"
+)
+_WAITING = (
+    "SELECT sum(c.last_seq - COALESCE(p.seq, 0)) FROM conversation c"
+    " LEFT JOIN search_progress p ON p.conversation_id = c.id WHERE c.last_seq > COALESCE(p.seq, 0)"
 )
 _TEXTS = (
     "SELECT seq, media, content, file, created_at_ms FROM message"
@@ -116,6 +120,10 @@ class SqlSearchIndex:
         with self._transactions.write() as tx:
             if tx.change("UPDATE job SET position = ? WHERE name = ?", EMPTYING, JOB) == 0:
                 _add_job(tx, "", 0)
+
+    def waiting(self) -> int:
+        with self._transactions.read() as tx:
+            return tx.number(_WAITING)
 
     def is_complete(self) -> bool:
         with self._transactions.read() as tx:

@@ -31,5 +31,8 @@ class SearchIndex(Protocol):
     def start_anew(self) -> None:
         """Lets the next steps empty the index and make it again from the messages."""
 
+    def waiting(self) -> int:
+        """Messages that are not indexed yet. Looks at every conversation."""
+
     def is_complete(self) -> bool:
         """Nothing waits to be indexed at this moment."""

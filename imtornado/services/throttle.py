@@ -54,6 +54,7 @@ class Throttle:
         self._addresses = Buckets(3 * security.logins_per_minute, 60.0, now)
         self._registrations = Buckets(security.registrations_per_hour, 3600.0, now)
         self._lookups = Buckets(security.lookups_per_minute, 60.0, now)
+        self._searches = Buckets(security.searches_per_minute, 60.0, now)
         self._messages = Buckets(security.messages_per_minute, 60.0, now)
         self._known: OrderedDict[tuple[str, str], None] = (
             OrderedDict()
@@ -88,6 +89,10 @@ class Throttle:
     def look_up(self, session_id: int) -> None:
         """A person is about to be looked up by mobile or id."""
         self._take((self._lookups, session_id))
+
+    def search(self, session_id: int) -> None:
+        """Messages are about to be searched for."""
+        self._take((self._searches, session_id))
 
     def send(self, session_id: int) -> None:
         """A message is about to be sent without a socket."""

@@ -1,0 +1,30 @@
+"""Filling the index of searches, a step at a time behind the messages.
+
+Whoever runs the steps pauses between them. A process may end in the middle of one: another goes on where it stood.
+"""
+
+import uuid
+
+from storage.store import Store
+
+MESSAGES = 300  # a step: it holds SQLite's only place for a writer for some ten milliseconds
+
+
+class Indexing:
+    """Worker threads only, one at a time. Raises: Busy: the step is made again."""
+
+    def __init__(self, store: Store) -> None:
+        self._index = store.search_index
+        self._holder = uuid.uuid4().hex
+        self.messages = 0  # indexed by this process since its start
+        self.lag_ms = 0  # how long the oldest message of the last step had waited
+
+    def step(self) -> bool | None:
+        """One piece of work; False when nothing is left, None while another process does it."""
+        step = self._index.step(self._holder, MESSAGES)
+        if step is None:
+            self.lag_ms = 0
+            return None
+        self.messages += step.messages
+        self.lag_ms = step.lag_ms
+        return step.more
