@@ -58,11 +58,14 @@ def told(answer: Answer, sent: str) -> int:
     return code
 
 
+CHANGING = {"session", "counter", "job", "search_entry", "search_progress"}
+
+
 def everything(folder: Path) -> dict[str, list[object]]:
-    """All rows of all tables but those that a look changes."""
+    """All rows of all tables but those that a look changes, or the server's own work."""
     connection = sqlite3.connect(folder / "im.db")
     tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    kept = [table for table in tables if table not in ("session", "counter") and not table.startswith("sqlite_")]
+    kept = [table for table in tables if table not in CHANGING and not table.startswith("sqlite_")]
     rows: dict[str, list[object]] = {table: connection.execute(f"SELECT * FROM `{table}`").fetchall() for table in kept}
     connection.close()
     return rows

@@ -17,6 +17,7 @@ export const Cmd = {
 export const Media = { text: 1, picture: 4, emoji: 6, link: 7, system: 20 } as const
 
 export const Code = {
+  badParameter: 40001,
   notLoggedIn: 40101,
   wrongLogin: 40102,
   notFriends: 40302,
