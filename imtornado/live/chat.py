@@ -118,6 +118,9 @@ class Chat:
                 "per_minute": config.security.messages_per_minute,
                 "recall_s": config.messages.recall_s,
                 "upload_bytes": config.uploads.max_bytes,
+                "voice_bytes": config.uploads.max_voice_bytes,
+                "video_bytes": config.uploads.max_video_bytes,
+                "file_bytes": config.uploads.max_file_bytes,
             },
         )
 

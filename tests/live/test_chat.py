@@ -24,6 +24,8 @@ def test_hello_comes_first_and_tells_the_limits(alice: Person) -> None:
     assert hello["limits"]["content_bytes"] == 60_000
     assert hello["limits"]["frame_bytes"] == 384 * 1024
     assert hello["limits"]["unacked"] == 64
+    largest = {name: hello["limits"][f"{name}_bytes"] for name in ("upload", "voice", "video", "file")}
+    assert largest == {"upload": 10 << 20, "voice": 10 << 20, "video": 100 << 20, "file": 100 << 20}
     assert len(hello["epoch"]) >= 32
     assert hello["stamp"]
     assert hello["time"].endswith("Z")
