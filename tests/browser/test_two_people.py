@@ -85,7 +85,7 @@ def test_two_people_and_a_restart(start_server: StartServer, open_page: OpenPage
     picture = tmp_path / "hill.png"
     picture.write_bytes(encoded(grainy(640, 400), "PNG"))
     at(ann, "upload-input").set_input_files(picture)
-    at(ann, "picture-send").click()
+    at(ann, "files-send").click()
     shown = at(ben, "picture").locator("img").last
     expect(shown).to_be_visible()
     ben.wait_for_function("image => image.complete && image.naturalWidth > 100", arg=shown.element_handle())

@@ -2,7 +2,8 @@ import { ApiError, call, onSignedOut, page } from './api'
 import { dropDrafts, restoreDrafts } from './composing'
 import { t } from './i18n'
 import { go, keptInvitation, nav } from './nav'
-import { abortUploads, preview, resumeUploads } from './pictures'
+import { forgetRecordings } from './recorder'
+import { abortUploads, preview, resumeUploads } from './sending'
 import { resetStore, store } from './store'
 import { onLink, outbox, startSync, stopSync } from './sync'
 import { warn } from './toast'
@@ -25,7 +26,7 @@ onLink({
     if (code === SESSION_ENDED) lost(t('sessionEnded'))
     else if (code === ACCOUNT_DISABLED) lost(t('accountDisabled'))
   },
-  greeted: () => resumeUploads(),
+  greeted: () => resumeUploads(true),
 })
 
 /** The server no longer knows our session: unsent messages stay for the next log-in of the same user. */
@@ -37,6 +38,7 @@ function lost(reason: string): void {
 
 function leavePage(): void {
   abortUploads()
+  forgetRecordings()
   stopSync()
   resetStore()
   go('/login')
@@ -93,9 +95,9 @@ export async function updateProfile(changes: Partial<Profile>): Promise<void> {
   store.me = await call<Profile>('/user/me')
 }
 
-/** Uploads a picture and answers its address, for `avatar` and `icon` fields. */
-export async function uploadAvatar(picture: File): Promise<string> {
-  return (await upload(picture, picture.name)).url
+/** Uploads a square picture and answers its address, for `avatar` and `icon` fields. */
+export async function uploadSquare(picture: Blob, filetype: 'avatar' | 'icon'): Promise<string> {
+  return (await upload(picture, filetype, { filetype })).url
 }
 
 export async function changePassword(before: string, after: string): Promise<void> {

@@ -70,7 +70,7 @@ export function failureOf(status: number, body: unknown, retryAfter: string | nu
 }
 
 /** The whole answer, for calls that put something beside `data`. Raises ApiError or NoAnswer. */
-export async function post<A>(path: string, body: object): Promise<A> {
+export async function post<A>(path: string, body: object, timeoutMs = TIMEOUT_MS): Promise<A> {
   let response: Response
   let parsed: unknown = null
   try {
@@ -81,7 +81,7 @@ export async function post<A>(path: string, body: object): Promise<A> {
       credentials: 'same-origin',
       cache: 'no-store',
       redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     })
     const text = await response.text()
     try {

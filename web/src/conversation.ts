@@ -3,7 +3,7 @@ import { clearDraft, type Draft } from './composing'
 import { cleaned } from './format'
 import { where } from './history'
 import { mentionedIn } from './mention'
-import { sendPicture } from './pictures'
+import { sendFile } from './sending'
 import { myId, noteRead, store } from './store'
 import { connection, outbox } from './sync'
 import { Cmd, Media, type Conversation, type Kind } from './wire'
@@ -45,8 +45,8 @@ export async function sendSticker(kind: Kind, dstid: number, url: string): Promi
   await outbox.add({ userid: myId(), kind, dstid, media: Media.picture, content: '', url, pic: '', file: null, blob: null })
 }
 
-export async function sendPictures(kind: Kind, dstid: number, pictures: readonly Blob[]): Promise<void> {
-  for (const picture of pictures) await sendPicture(kind, dstid, picture)
+export async function sendFiles(kind: Kind, dstid: number, files: readonly File[]): Promise<void> {
+  for (const file of files) await sendFile(kind, dstid, file)
 }
 
 const readTimers = new Map<string, ReturnType<typeof setTimeout>>()

@@ -82,6 +82,14 @@ export function bytes(count: number): string {
   return `${(count / 1024 / 1024).toFixed(1)} MB`
 }
 
+/** How long something sounds: "0:07", "1:02:03". */
+export function length(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const two = (count: number): string => String(count).padStart(2, '0')
+  const minutes = Math.floor(whole / 60)
+  return minutes < 60 ? `${minutes}:${two(whole % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`
+}
+
 export function utf8Length(text: string): number {
   return new TextEncoder().encode(text).length
 }

@@ -1,7 +1,7 @@
 import { reactive, toRaw } from 'vue'
 import { uuid7 } from './cid'
 import type { Outgoing, OutboxStorage } from './outboxdb'
-import { Code, type FileInfo, type Frame, type Message } from './wire'
+import { Code, isFile, type FileInfo, type Frame, type Message } from './wire'
 
 const ACK_WAIT_MS = 10_000
 const LONGEST_WAIT_MS = 60_000
@@ -14,7 +14,7 @@ interface Flight {
   tries: number
 }
 
-/** What a picture became on the server. */
+/** What a file became on the server. */
 export interface Uploaded {
   url: string
   pic: string
@@ -115,16 +115,26 @@ export class Outbox {
     const entry = this.find(cid)
     if (entry === undefined) return
     this.flights.delete(cid)
+    // Without its bytes, which the browser may have thrown away, there is nothing that could be sent.
+    if (isFile(entry.media) && entry.url === '' && entry.blob === null) return
     entry.state = entry.blob === null ? 'sending' : 'uploading'
     entry.reason = ''
     void this.keep(entry)
     this.pump()
   }
 
-  async uploaded(cid: string, result: Uploaded): Promise<void> {
+  /** Keeps what was learned of an entry while its bytes are on their way. */
+  async note(cid: string, learned: Partial<Pick<Outgoing, 'partial' | 'pic' | 'poster' | 'file'>>): Promise<void> {
     const entry = this.find(cid)
     if (entry === undefined) return
-    Object.assign(entry, result, { blob: null, state: 'sending', reason: '' })
+    Object.assign(entry, learned)
+    await this.keep(entry)
+  }
+
+  async uploaded(cid: string, result: Uploaded & { media: number }): Promise<void> {
+    const entry = this.find(cid)
+    if (entry === undefined) return
+    Object.assign(entry, result, { blob: null, poster: null, partial: '', state: 'sending', reason: '' })
     await this.keep(entry)
     this.pump()
   }

@@ -14,8 +14,12 @@ export interface Outgoing {
   /** The seq of the message that it answers, 0 for none. Entries of earlier versions have neither this nor `mention`. */
   reply?: number
   mention?: number[]
-  /** A picture whose bytes the server does not have yet. */
+  /** A file whose bytes the server does not have yet. */
   blob: Blob | null
+  /** Of a video: the picture that stands for it, until the server has it too. */
+  poster?: Blob | null
+  /** The resumable upload that has some of the bytes already, or ''. */
+  partial?: string
   createdAtMs: number
   state: 'uploading' | 'sending' | 'failed'
   reason: string
@@ -51,7 +55,11 @@ export class MemoryStorage implements OutboxStorage {
 }
 
 const NAME = 'imtornado'
-const STORE = 'outbox'
+const ENTRIES = 'outbox'
+const BYTES = 'bytes'
+
+/** Bytes are written once, apart from the entry that changes while they are sent. */
+type Bytes = Pick<Outgoing, 'cid' | 'blob' | 'poster'>
 
 function promised<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -61,38 +69,70 @@ function promised<T>(request: IDBRequest<T>): Promise<T> {
 }
 
 class IndexedStorage implements OutboxStorage {
+  /** Of which messages the bytes are on the disk. */
+  private readonly written = new Set<string>()
+
   constructor(private readonly database: IDBDatabase) {}
 
   async load(userId: number): Promise<Outgoing[]> {
-    return await promised<Outgoing[]>(this.store('readonly').index('userid').getAll(userId))
+    const transaction = this.database.transaction([ENTRIES, BYTES])
+    const entries = promised<Outgoing[]>(transaction.objectStore(ENTRIES).index('userid').getAll(userId))
+    const all = promised<Bytes[]>(transaction.objectStore(BYTES).getAll())
+    const bytes = new Map((await all).map((row) => [row.cid, row]))
+    return (await entries).map((entry) => {
+      const row = bytes.get(entry.cid)
+      if (row === undefined) return entry
+      this.written.add(entry.cid)
+      return { ...entry, blob: row.blob, poster: row.poster ?? null }
+    })
   }
 
   async put(entry: Outgoing): Promise<void> {
-    await promised(this.store('readwrite').put(entry))
+    const { cid, blob, poster } = entry
+    await this.change((entries, bytes) => {
+      entries.put({ ...entry, blob: null, poster: null })
+      if (blob === null) bytes.delete(cid)
+      else if (!this.written.has(cid)) bytes.put({ cid, blob, poster: poster ?? null })
+    })
+    if (blob === null) this.written.delete(cid)
+    else this.written.add(cid)
   }
 
   async remove(cid: string): Promise<void> {
-    await promised(this.store('readwrite').delete(cid))
+    this.written.delete(cid)
+    await this.change((entries, bytes) => {
+      entries.delete(cid)
+      bytes.delete(cid)
+    })
   }
 
   async clear(userId: number): Promise<void> {
-    const store = this.store('readwrite')
-    const keys = await promised(store.index('userid').getAllKeys(userId))
-    await Promise.all(keys.map((key) => promised(store.delete(key))))
+    for (const { cid } of await this.load(userId)) await this.remove(cid)
   }
 
-  private store(mode: IDBTransactionMode): IDBObjectStore {
-    return this.database.transaction(STORE, mode, { durability: 'strict' }).objectStore(STORE)
+  /** Both or neither. */
+  private change(work: (entries: IDBObjectStore, bytes: IDBObjectStore) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const transaction = this.database.transaction([ENTRIES, BYTES], 'readwrite', { durability: 'strict' })
+      transaction.oncomplete = () => resolve()
+      transaction.onabort = () => reject(transaction.error)
+      work(transaction.objectStore(ENTRIES), transaction.objectStore(BYTES))
+    })
   }
 }
 
 async function openStorage(): Promise<OutboxStorage> {
   try {
-    const request = indexedDB.open(NAME, 1)
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore(STORE, { keyPath: 'cid' }).createIndex('userid', 'userid')
+    const request = indexedDB.open(NAME, 2)
+    request.onupgradeneeded = ({ oldVersion }) => {
+      const database = request.result
+      if (oldVersion < 1) database.createObjectStore(ENTRIES, { keyPath: 'cid' }).createIndex('userid', 'userid')
+      database.createObjectStore(BYTES, { keyPath: 'cid' })
     }
-    return new IndexedStorage(await promised(request))
+    const database = await promised(request)
+    // A page of a later version waits for this one to let go.
+    database.onversionchange = () => database.close()
+    return new IndexedStorage(database)
   } catch {
     return new MemoryStorage()
   }

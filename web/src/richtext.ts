@@ -77,6 +77,11 @@ export function ownResource(url: string | undefined): url is string {
   return url !== undefined && /^\/resource\/[A-Za-z0-9._-]{1,200}(\?[A-Za-z0-9=&._%-]{0,400})?$/.test(url) && !url.includes('..')
 }
 
+/** The thumbnail of one of our pictures. */
+export function small(url: string): string {
+  return `${url}${url.includes('?') ? '&' : '?'}small=1`
+}
+
 /** The tiny picture shown while the real one loads, when it is what the server makes. */
 export function safePlaceholder(url: string | undefined): string {
   return url !== undefined && /^data:image\/(webp|png|jpeg|gif);base64,[A-Za-z0-9+/=]{1,8000}$/.test(url) ? url : ''

@@ -45,9 +45,9 @@ interface State {
   presence: Map<number, Presence>
   /** {conversation key: {user id: when it stops counting, ms}} */
   typing: Map<string, Map<number, number>>
-  /** {cid: share of a picture's bytes that are up} */
+  /** {cid: share of a file's bytes that are up} */
   progress: Map<string, number>
-  /** {cid: object URL of a picture that this page sent} */
+  /** {cid: object URL of a picture, video or recording that this page sent} */
   previews: Map<string, string>
   /** {conversation key: what is being written there} */
   drafts: Map<string, Draft>
@@ -62,6 +62,9 @@ export const DEFAULT_LIMITS: Limits = {
   per_minute: 600,
   recall_s: 120,
   upload_bytes: 10 * 1024 * 1024,
+  voice_bytes: 10 * 1024 * 1024,
+  video_bytes: 100 * 1024 * 1024,
+  file_bytes: 100 * 1024 * 1024,
 }
 
 function empty(): State {

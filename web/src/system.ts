@@ -1,4 +1,5 @@
-import { fullTime } from './format'
+import { shownName } from './files'
+import { fullTime, length } from './format'
 import { t } from './i18n'
 import { nameOf } from './people'
 import { isSticker, stickerLabel } from './stickers'
@@ -59,6 +60,9 @@ export function summary(row: Row): string {
   if (isGone(row)) return row.gone === 'recalled' ? t('goneRecalled') : ''
   if (isSystem(row)) return systemText(row)
   if (row.media === Media.picture) return isSticker(row.url) ? `[${stickerLabel(row.url) || t('aSticker')}]` : t('aPicture')
+  if (row.media === Media.voice) return t('aVoiceLine', { time: length((row.file?.duration ?? 0) / 1000) })
+  if (row.media === Media.video) return t('aVideo')
+  if (row.media === Media.file) return t('aFile', { name: shownName(row.file?.name) || t('unnamedFile') })
   if (row.content) return row.content.slice(0, 200)
   return t('aMessage')
 }

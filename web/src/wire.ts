@@ -14,7 +14,12 @@ export const Cmd = {
   notice: 16,
 } as const
 
-export const Media = { text: 1, picture: 4, emoji: 6, link: 7, system: 20 } as const
+export const Media = { text: 1, voice: 3, picture: 4, emoji: 6, link: 7, video: 8, file: 10, system: 20 } as const
+
+/** Whether a message of this kind is about the file at its address. */
+export function isFile(media: number): boolean {
+  return media === Media.picture || media === Media.voice || media === Media.video || media === Media.file
+}
 
 export const Code = {
   badParameter: 40001,
@@ -101,6 +106,8 @@ export interface FileInfo {
   size?: number
   width?: number
   height?: number
+  /** ms */
+  duration?: number
   placeholder?: string
 }
 
@@ -192,7 +199,11 @@ export interface Limits {
   unacked: number
   per_minute: number
   recall_s: number
+  /** The largest file of each kind, the first of a picture; 0: none of that kind are taken. */
   upload_bytes: number
+  voice_bytes: number
+  video_bytes: number
+  file_bytes: number
 }
 
 export interface Hello {
