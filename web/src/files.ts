@@ -75,7 +75,7 @@ export function nameParts(name: string): [stem: string, suffix: string] {
 
 export type Look = 'text' | 'sheet' | 'slides' | 'pdf' | 'archive' | 'audio' | 'video' | 'picture' | 'code' | 'other'
 
-const LOOKS: Record<string, Look> = Object.fromEntries(
+const LOOKS = new Map<string, Look>(
   (
     [
       ['text', 'doc docx odt rtf txt md pages wps epub log'],
@@ -92,7 +92,7 @@ const LOOKS: Record<string, Look> = Object.fromEntries(
 )
 
 export function lookOf(name: string, mime = ''): Look {
-  const known = LOOKS[nameParts(name)[1].slice(1).toLowerCase()]
+  const known = LOOKS.get(nameParts(name)[1].slice(1).toLowerCase())
   if (known !== undefined) return known
   const kind = mime.split('/')[0]
   return kind === 'audio' || kind === 'video' ? kind : kind === 'image' ? 'picture' : 'other'
