@@ -3,8 +3,8 @@
     python benchmarks/pictures.py [--rounds 5] [--seconds 20]
 
 First the conversion alone, in this process. Then a server: two friends write to each other 50 times a second over
-sockets, without and with a third who uploads such photographs one after the other. Promised: at most 600 kB, a
-thumbnail of at most 15 kB, 500 ms of one core, and a 99th percentile below 20 ms from sending to receiving.
+sockets, without and with a third who uploads such photographs one after the other, all the time. Promised: at most
+600 kB, a thumbnail of at most 15 kB, 500 ms of one core, and a 99th percentile below 20 ms from sending to receiving.
 Exits 1 when that does not hold.
 """
 
@@ -76,10 +76,10 @@ def p99(times_ms: list[float]) -> float:
 
 
 def beside_chat(seconds: float) -> tuple[float, float, int]:
-    """(p99 ms without uploads, with uploads, photographs that were stored meanwhile)."""
-    photographs = [form(photograph(number)) for number in range(12)]
+    """(p99 ms without uploads, with uploads, photographs that were taken meanwhile)."""
+    photographs = [photograph(number) for number in range(12)]
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), ("security.throttle=no", "contacts.confirm=no"))
+        server = Server(Path(folder), ("security.throttle=no", "contacts.confirm=no", "uploads.user_bytes=99999999999"))
         try:
             ann, bob, cid = (Person(server.port, name) for name in ("Ann", "Bob", "Cid"))
             ann.call("/contact/addfriend", dstid=bob.user_id)
@@ -89,8 +89,10 @@ def beside_chat(seconds: float) -> tuple[float, float, int]:
 
             def upload() -> None:
                 nonlocal stored
-                while not ended.is_set() and stored < len(photographs):
-                    assert post_file(cid, photographs[stored]).code == 0
+                while not ended.is_set():
+                    # What follows the end of a JPEG makes it another file, of which the same work is done.
+                    data = photographs[stored % len(photographs)] + b"%08d" % stored
+                    assert post_file(cid, form(data)).code == 0
                     stored += 1
 
             uploading = threading.Thread(target=upload)
