@@ -275,3 +275,26 @@ def test_a_signal_is_heard_before_the_server_is_ready(tmp_path: Path) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+def test_reindex_makes_the_index_anew_beside_a_server_and_alone(start_server: StartServer) -> None:
+    server = start_server("security.throttle=no")
+    ann = Person(server.port, "Ann")
+    for n in range(30):
+        ann.say(ann.user_id, f"word {n}")
+
+    def reindex(*arguments: str) -> str:
+        done = run(server.folder, "reindex", *arguments, "--set", f"storage.url={server.storage_url}")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    def found() -> int:
+        return len(ann.rows("/message/search", q="word", limit=50))
+
+    assert reindex().endswith("nothing waits")
+    assert found() == 30
+    server.stop()
+    assert reindex().startswith("30 messages indexed")
+    assert reindex("--resume").startswith("0 messages indexed")
+    server.restart()
+    assert found() == 30
