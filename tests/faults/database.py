@@ -56,6 +56,11 @@ class Query:
             cursor.execute(sql.replace("?", "%s") if self._dialect == "mysql" else sql, values)
             return [tuple(map(_text, row)) for row in cursor.fetchall()]
 
+    def tables(self) -> list[str]:
+        of_sqlite = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        of_mysql = "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
+        return [row[0] for row in self.rows(of_sqlite if self._dialect == "sqlite" else of_mysql)]
+
     def damage(self) -> str:
         """What the database's own check objects to."""
         if self._dialect == "sqlite":
@@ -67,7 +72,7 @@ class Query:
 
 def _text(value: Any) -> Any:
     """Texts that are compared byte by byte may come as bytes."""
-    return value.decode() if isinstance(value, bytes) else value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 @contextmanager

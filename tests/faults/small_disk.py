@@ -1,5 +1,6 @@
 """Disks that are full, and have room again: a limit on the size of the server's files, and a small file system."""
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -49,16 +50,17 @@ class Mounted:
 
     def fill(self) -> None:
         state = os.statvfs(self.folder)
-        self._ballast.write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - ROOM_BYTES)))
+        with contextlib.suppress(OSError):  # somebody else was quicker: it is full too
+            self._ballast.write_bytes(bytes(max(0, state.f_bavail * state.f_frsize - ROOM_BYTES)))
 
     def empty(self) -> None:
         self._ballast.unlink()
 
 
 @contextmanager
-def mounted(folder: Path) -> Iterator[Mounted]:
+def mounted(folder: Path, size_bytes: int = DISK_BYTES) -> Iterator[Mounted]:
     """A small file system on the folder; without it the test is skipped, or fails where everything is required."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
         missing = "no file system may be mounted here"
         if everything_is_required():

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.faults.database import snapshot
+from tests.fixtures.backends import only_on_sqlite
 from tests.fixtures.server import Server, StartServer
 from tests.handlers.house import refusal
 from tests.people import Person
@@ -170,9 +172,11 @@ def test_who_may_recall_what(room: Room) -> None:
     silent(phone)
 
 
-def test_a_recalled_text_is_nowhere_when_the_server_has_stopped(start_server: StartServer) -> None:
-    """Not in the database, not beside it, not in a log; what was edited away neither."""
-    server = start_server("log.level=debug", "log.access=yes")
+RECALLED = ("MarkedFirst", "MarkedSecond", "Marked3", "MarkedFourth")
+
+
+def recall_what_was_edited(server: Server) -> None:
+    """Texts of `RECALLED` come and go; "MarkedKept" stays. The server has stopped."""
     alice = Person(server.port, "Alice")
     client = alice.connect()
     client.send(alice.message(alice.user_id, "MarkedFirst"))
@@ -184,8 +188,24 @@ def test_a_recalled_text_is_nowhere_when_the_server_has_stopped(start_server: St
     refusal(alice, "/message/edit", **(place | {"seq": 9}), content="MarkedFourth")
     alice.call("/message/recall", **place)
     server.stop()
+
+
+def test_a_recalled_text_is_in_no_row(start_server: StartServer) -> None:
+    server = start_server()
+    recall_what_was_edited(server)
+    with snapshot(server.storage_url) as query:
+        rows = str([row for table in query.tables() for row in query.rows(f"SELECT * FROM `{table}`")])
+    assert "MarkedKept" in rows
+    assert not [text for text in RECALLED if text in rows]
+
+
+@only_on_sqlite
+def test_a_recalled_text_is_nowhere_when_the_server_has_stopped(start_server: StartServer) -> None:
+    """Not in the database, not beside it, not in a log; what was edited away neither."""
+    server = start_server("log.level=debug", "log.access=yes")
+    recall_what_was_edited(server)
     kept = {file.name for file in server.folder.iterdir() if file.is_file() and b"MarkedKept" in file.read_bytes()}
     assert kept == {"im.db"}
-    for text in ("MarkedFirst", "MarkedSecond", "Marked3", "MarkedFourth"):
+    for text in RECALLED:
         assert not [file for file in server.folder.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
         assert text not in server.log

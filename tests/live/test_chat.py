@@ -51,6 +51,17 @@ def test_a_message_reaches_every_device_and_is_acknowledged_once(friends: Friend
     assert here.json() == {"cmd": 0, "rid": "after"}, "the sending socket got its own message"
 
 
+def test_what_one_sends_without_waiting_keeps_its_order(friends: Friends) -> None:
+    alice, bob = friends
+    here, phone = alice.connect(), bob.connect()
+    texts = [f"number {number}" for number in range(60)]
+    for text in texts:
+        here.send(alice.message(bob.user_id, text))
+    heard = [phone.until(cmd=10) for _ in texts]
+    assert [one["content"] for one in heard] == texts
+    assert [one["seq"] for one in heard] == list(range(1, 61))
+
+
 def test_the_sender_is_who_the_session_says(friends: Friends) -> None:
     alice, bob = friends
     phone, here = bob.connect(), alice.connect()
@@ -356,7 +367,7 @@ def test_a_disabled_account_is_out_within_seconds(start_server: StartServer) -> 
     alice = Person(server.port, "Alice")
     client = alice.connect()
     command = [sys.executable, "-m", "imtornado", "user", "disable", alice.mobile]
-    command += ["--set", f"storage.url=sqlite:///{server.folder}/im.db"]
+    command += ["--set", f"storage.url={server.storage_url}"]
     subprocess.run(command, check=True, capture_output=True, cwd=server.folder, env={"PYTHONPATH": str(ROOT)})
     began = time.monotonic()
     assert client.closed_with() == 4501

@@ -9,10 +9,11 @@ import pytest
 
 from tests.faults.database import read_database
 from tests.faults.ledger import Finding, Ledger, judge
-from tests.faults.mariadb.troubles import TROUBLES, Trouble, Victim
+from tests.faults.mariadb.troubles import TROUBLES, Trouble, Victim, disk_full
 from tests.faults.outside import OUTAGE
 from tests.faults.proxy import Proxy
 from tests.faults.readers import Reader, complete
+from tests.faults.small_disk import mounted
 from tests.faults.sockets import ChatSocket, get
 from tests.faults.town import SETTINGS, Town
 from tests.faults.traffic import HttpSender, Sender, Traffic
@@ -25,6 +26,7 @@ BACK_S = 20.0  # the promise is 3 s; the rest is for a loaded machine
 GROWTH_BYTES = 50_000_000
 BETWEEN = 150  # acknowledged messages between two troubles
 ANY_NUMBER = 10_000_000
+MARIADB_DISK_BYTES = 256 * 1024 * 1024
 Step = tuple[Trouble, float, float]  # (what, for so many seconds, so many seconds of peace after it)
 
 
@@ -103,6 +105,21 @@ def test_one_trouble_after_the_other(own_mariadb: MariaDB, start_server: StartSe
     ledger, victim = asyncio.run(live_through(own_mariadb, start_server, steps))
     check(ledger, victim)
     assert victim.lost_answers
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_no_space_left_for_the_tables(start_server: StartServer, tmp_path: Path) -> None:
+    """On a file system of their own; needs the right to mount one."""
+    with mounted(tmp_path, MARIADB_DISK_BYTES) as disk:
+        mariadb = MariaDB(tmp_path)
+        try:
+            full = disk_full(disk)
+            ledger, victim = asyncio.run(live_through(mariadb, start_server, [(full, 5.0, 1.0)] * 3))
+            check(ledger, victim)
+        finally:
+            mariadb.close()
+    assert any(attempt.unknown for attempt in ledger.attempts.values()), "the disk was not full"
 
 
 FIVE_IN_A_MINUTE = [(TROUBLES["killed"], 2.0, 8.0)] * 5

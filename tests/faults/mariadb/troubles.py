@@ -10,6 +10,7 @@ import pymysql
 from tests.faults.database import opened
 from tests.faults.outside import PATIENCE_S, PAUSE_S
 from tests.faults.proxy import Link, Proxy
+from tests.faults.small_disk import Mounted
 from tests.faults.traffic import Traffic
 from tests.fixtures.mariadb import USER, MariaDB
 
@@ -157,6 +158,17 @@ async def no_connections_left(victim: Victim, seconds: float) -> None:
         cursor.execute("SET GLOBAL max_connections = 200")
     for other in others:
         other.close()
+
+
+def disk_full(disk: Mounted) -> Trouble:
+    """No table may grow."""
+
+    async def full(victim: Victim, seconds: float) -> None:
+        await asyncio.to_thread(disk.fill)
+        await asyncio.sleep(seconds)
+        disk.empty()
+
+    return full
 
 
 TROUBLES: dict[str, Trouble] = {
