@@ -204,8 +204,8 @@ class SqlConversationTx:
         # What he did himself is not news to him, unless older lines still are.
         self._tx.execute(
             "UPDATE member SET sent_seq = ? WHERE user_id = ? AND conversation_id = ? AND left_seq IS NULL"
-            " AND (read_seq >= ? OR sent_seq >= ? OR joined_seq > ? OR cleared_seq >= ?)",
-            (seq, actor_id, self._id, before, before, before, before),
+            " AND (read_seq >= ? OR sent_seq >= ? OR joined_seq > ? OR cleared_seq >= ? OR ? > ?)",
+            (seq, actor_id, self._id, before, before, before, before, conversation.first_seq, before),
         )
         conversation.last_seq = seq
         conversation.changed = True

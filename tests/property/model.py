@@ -54,6 +54,7 @@ class Talk:
     entries: list[Entry] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)  # by ver, from 1 on
     left_ver: dict[int, int] = field(default_factory=dict)  # of those who left
+    first: int = 1  # what was before it became too old to be kept
 
     @property
     def last(self) -> int:
@@ -68,7 +69,7 @@ class Talk:
 
     def window(self, user: int) -> tuple[int, int]:
         place = self.places[user]
-        return max(place.joined, place.cleared + 1), self.last if place.left is None else place.left
+        return max(place.joined, place.cleared + 1, self.first), self.last if place.left is None else place.left
 
     def sees(self, user: int, seq: int) -> bool:
         """The seq is in his window."""
@@ -85,7 +86,7 @@ class Talk:
         """(count, whether he is mentioned among them)."""
         place = self.places[user]
         _, last = self.window(user)
-        known = max(place.read, place.sent, place.joined - 1, place.cleared)
+        known = max(place.read, place.sent, place.joined - 1, place.cleared, self.first - 1)
         mentioned = any(
             user in self.entries[seq - 1].mention and self.entries[seq - 1].sender != user and self.reads(user, seq)
             for seq in range(known + 1, last + 1)
@@ -108,7 +109,7 @@ class Talk:
         before = self.last
         self.entries.append(Entry(actor, None))
         place = self.places[actor]
-        if before <= max(place.read, place.sent, place.joined - 1, place.cleared):
+        if before <= max(place.read, place.sent, place.joined - 1, place.cleared, self.first - 1):
             place.sent = self.last
 
     def enter(self, user: int) -> None:

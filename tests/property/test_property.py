@@ -105,6 +105,8 @@ class Session(World, RuleBasedStateMachine):
         if user not in self.last_sent:
             return
         talk, message, ack = self.last_sent[user]
+        if ack["seq"] < talk.first:
+            return  # its cid is forgotten, too
         again = self.people[user].data("/message/send", **message)
         assert (again["dup"], again["seq"], again["id"]) == (True, ack["seq"], ack["id"])
         if not talk.entries[ack["seq"] - 1].recalled:  # nothing is left of it to compare with
@@ -233,6 +235,14 @@ class Session(World, RuleBasedStateMachine):
             talk.places[user].pinned = on
         else:
             talk.places[user].muted = on
+
+    @precondition(lambda self: self.steps % 5 == 4)  # else nothing would ever be left
+    @rule(user=users, name=talks, count=st.integers(1, 4))
+    def retain(self, user: int, name: str, count: int) -> None:
+        """The oldest messages become too old to be kept; no frame tells it."""
+        talk, key = self.talk(user, name)
+        if talk is not None:
+            self.expire(user, talk, key, count)
 
     # Who is with whom
 

@@ -5,6 +5,11 @@ from typing import ClassVar
 
 import pytest
 
+from imtornado.clock import Clock
+from imtornado.drafts import Change, Changed
+from imtornado.records import conversation_key
+from imtornado.services.retention import DAY_MS
+from storage.backends import open_store
 from tests.fixtures.server import Server
 from tests.people import Failure, Person
 from tests.property.device import Device, Fetcher, Key, Row, plain
@@ -73,6 +78,22 @@ class World:
             return 0
         low, high = SINGLES[_own(user, name)]
         return self.relations.may_write(user, high if user == low else low)
+
+    def expire(self, user: int, talk: Talk, key: Key, count: int) -> None:
+        """As the job of the server does it, without its waiting for days; then each device asks what is new."""
+        store = open_store(self.server.storage_url, Clock(), auto_migrate=False)
+        before_ms = store.clock.now_ms() + DAY_MS
+        change = Change(
+            conversation_key(key[0], self.ids[user], key[1]), lambda tx: tx.messages.expire(before_ms, count)
+        )
+        (outcome,) = store.commit([change])
+        store.close()
+        assert isinstance(outcome, Changed)
+        talk.first = min(talk.first + count, talk.last + 1)
+        for device in self.devices:
+            if device.socket is not None:
+                device.listen()
+                device.sync()
 
     def refused(self, code: int, call: Callable[[], object]) -> None:
         with pytest.raises(Failure) as failure:
