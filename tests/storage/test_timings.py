@@ -7,7 +7,9 @@ import pytest
 from imtornado.errors import Conflict, NotFound
 from imtornado.records import Kind
 from imtornado.timings import Timings
-from storage.store import NewUser
+from storage.database import TryAgain
+from storage.sql_store import SqlStore
+from storage.store import NewUser, Store
 from tests.storage.scene import Scene
 
 
@@ -47,3 +49,12 @@ def test_nothing_is_logged_below_the_limit_or_without_one(caplog: pytest.LogCapt
     timings.add("history", 0.2, waited_s=0.15)
     assert caplog.messages == ["slow: history took 200 ms, 150 of them waiting for its turn"]
     assert timings.sums()["history"] == pytest.approx((3, 10.2999))
+
+
+def test_what_others_were_in_the_way_of_is_counted_apart(store: Store) -> None:
+    assert isinstance(store, SqlStore)
+    with pytest.raises(TryAgain), store._transactions.batch():
+        raise TryAgain("others were in the way")
+    store.commit([])
+    counts = {name: count for name, (count, _) in store.timings.sums().items() if name.startswith("batch")}
+    assert counts == {"batch, done again": 1}
