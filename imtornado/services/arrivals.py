@@ -55,6 +55,7 @@ class Arrival:
 
     def write(self, data: bytes) -> None:
         """Raises: TooLarge (past what was announced or its kind may have), UnsupportedKind, Busy (the disk is full)."""
+        require_size(self._limits.largest, self.size_bytes + len(data))
         if self.size_bytes + len(data) > self.reserved_bytes:
             raise TooLarge("The file is larger than announced, or than this server takes.", field="file")
         if len(self._head) < HEAD_BYTES:
