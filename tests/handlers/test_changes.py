@@ -50,8 +50,8 @@ BAD = [
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(tmp_path_factory.mktemp("house"), "contacts.confirm=no") as opened:
+def house(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("house"), database, "contacts.confirm=no") as opened:
         yield opened
 
 

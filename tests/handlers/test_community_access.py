@@ -12,8 +12,8 @@ UNKNOWN_ID = 2**53 - 1
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(tmp_path_factory.mktemp("house")) as opened:
+def house(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("house"), database) as opened:
         yield opened
 
 

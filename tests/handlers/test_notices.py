@@ -10,8 +10,8 @@ from tests.people import Person
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(tmp_path_factory.mktemp("house")) as opened:
+def house(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("house"), database) as opened:
         yield opened
 
 

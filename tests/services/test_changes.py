@@ -18,8 +18,8 @@ SINGLE, ROOM = Kind.SINGLE, Kind.COMMUNITY
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with open_world(tmp_path) as opened:
+def world(tmp_path: Path, database: str) -> Iterator[World]:
+    with open_world(tmp_path, database) as opened:
         yield opened
 
 

@@ -14,8 +14,8 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with open_world(tmp_path) as opened:
+def world(tmp_path: Path, database: str) -> Iterator[World]:
+    with open_world(tmp_path, database) as opened:
         yield opened
 
 

@@ -16,9 +16,9 @@ import pytest
 from imtornado.clock import Clock
 from storage.backends import open_store
 from storage.store import Store
+from tests.fixtures.emptied import database_of
 from tests.fixtures.mariadb import Databases
 from tests.fixtures.services import everything_is_required
-from tests.storage.emptied import EmptiedDatabase
 from tests.storage.scene import Scene
 
 BACKENDS = ("sqlite", "mysql")
@@ -34,23 +34,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="session")
-def emptied_database(mysql_databases: Databases) -> Iterator[EmptiedDatabase]:
-    """A database on a MySQL server for one test after the other: to make the tables for each takes a second."""
-    url = mysql_databases.url()
-    yield EmptiedDatabase(url)
-    mysql_databases.drop(url)
-
-
 @pytest.fixture(params=BACKENDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without any rows."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/im.db"
-        return
-    database: EmptiedDatabase = request.getfixturevalue("emptied_database")
-    yield database.url
-    database.empty()
+    with database_of(request, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,16 @@
+"""The rules are held to on both databases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.backends import BACKENDS
+from tests.fixtures.emptied import database_of
+
+
+@pytest.fixture(params=BACKENDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The setting of a world whose database has no rows."""
+    with database_of(request, tmp_path) as url:
+        yield f"storage.url={url}"
