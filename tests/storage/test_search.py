@@ -10,7 +10,7 @@ from imtornado.drafts import Change, ConversationTx, MessageDraft, ViewTx
 from imtornado.errors import NotFound
 from imtornado.records import Found, Gone, Kind, conversation_key
 from imtornado.tokenizer import folded, matches, query, tokens
-from storage import search, search_index
+from storage import search_index, search_walk
 from storage.backends import open_database
 from storage.search_entries import SHELF_SEQS
 from storage.store import Store
@@ -232,7 +232,7 @@ def test_a_long_conversation_is_indexed_in_steps_and_found_to_its_beginning(scen
 
 
 def test_pages_are_bounded_also_where_nothing_is_found(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "MESSAGES_READ", 3)
+    monkeypatch.setattr(search_walk, "MESSAGES_READ", 3)
     ada, bea = scene.friends()
     scene.send(ada, SINGLE, bea, "the omega.alpha")
     for _ in range(20):

@@ -1,0 +1,272 @@
+"""One search's way through the shelves of what somebody may see, from the latest message on.
+
+Shelves, candidates and hits stand in one queue by the latest position that they can have.
+"""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from imtornado.records import Message
+from imtornado.tokenizer import Query, matches
+from storage.earlier_texts import as_of
+from storage.rows import MESSAGE, message_of
+from storage.search_entries import searched_text, seq_at
+from storage.transactions import LIST_LIMIT, Tx
+
+MESSAGES_READ = 3_000  # in one call; then the caller goes on if he wants
+SHELVES_TRIED = 100_000
+COUNTED_SHELVES = 64  # in which the rarest token is looked for
+FIRST_SHELVES = 8  # looked up at once; then twice as many each time
+USUAL_ENTRIES = 5_000  # if that many came, half as many
+FIRST_READ = 2  # candidates of a shelf that are read at once; then four times as many each time
+MOST_READ = 64
+TIMES_AT_ONCE = 64
+
+_MESSAGES = (
+    f"SELECT {MESSAGE}, h.seq FROM (SELECT * FROM message WHERE seq IN ({{}}) AND conversation_id = ?) x"
+    " LEFT JOIN hidden h ON h.user_id = ? AND h.conversation_id = x.conversation_id AND h.seq = x.seq ORDER BY x.seq"
+)
+_COUNT = "SELECT count(*) FROM search_entry WHERE shelf IN ({}) AND token = ?"
+_HAS = " AND EXISTS (SELECT 1 FROM search_entry b WHERE b.shelf = a.shelf AND b.token = ? AND b.slot = a.slot)"
+_LATEST = (
+    "SELECT a.shelf, max(a.slot) FROM search_entry a WHERE a.shelf IN ({{}}) AND a.token = ?{has} GROUP BY a.shelf"
+)
+_ALL = "SELECT a.shelf, a.slot FROM search_entry a WHERE a.shelf IN ({{}}) AND a.token = ?{has}"
+_OLDER = (
+    "SELECT a.slot FROM search_entry a WHERE a.shelf = ? AND a.token = ? AND a.slot < ?{has}"
+    " ORDER BY a.slot DESC LIMIT ?"
+)
+
+Position = tuple[int, int, int]  # (created_at_ms, conversation_id, seq)
+
+
+class Place(NamedTuple):
+    """A conversation and what of it the user may see. `left_ver`: the texts are those of then; None for a member."""
+
+    conversation_id: int
+    key: str
+    first: int
+    last: int
+    active_at_ms: int
+    left_ver: int | None
+
+
+class Shelf(NamedTuple):
+    """`bound`: nothing on it is later than this position."""
+
+    bound: Position
+    place: Place
+    shelf: int
+
+
+Hit = tuple[Place, Message]
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """Seqs of a shelf whose texts may hold the words, the latest last. `bound`: none of them is later.
+
+    Older ones than `below` are still in the database; None: none are.
+    """
+
+    shelf: Shelf
+    seqs: list[int]
+    bound: Position
+    below: int | None = None
+    read_next: int = FIRST_READ
+
+
+class Walk:
+    """One call's way through the shelves. `next_position` is where the next call goes on."""
+
+    def __init__(self, tx: Tx, user_id: int, query: Query, before: Position | None) -> None:
+        self._tx = tx
+        self._user_id = user_id
+        self._query = query
+        self._before = before
+        self._tokens = list(query.tokens)
+        self._messages_read = 0
+        self._shelves_tried = 0
+        self._chunk = FIRST_SHELVES
+        # (its position, negative: the latest comes first; a number, so that no items are compared; the item)
+        self._queue: list[tuple[Position, int, _Candidates | Hit]] = []
+        self._pushed = 0
+        self.next_position: Position | None = None
+
+    def page(self, shelves: Sequence[Shelf], limit: int) -> list[Hit]:
+        hits: list[Hit] = []
+        opened = 0
+        while len(hits) < limit:
+            if self._messages_read >= MESSAGES_READ or self._shelves_tried >= SHELVES_TRIED:
+                self.next_position = self._frontier(shelves[opened:])
+                return hits
+            if opened < len(shelves) and (not self._queue or _key(shelves[opened].bound) < self._queue[0][0]):
+                part = shelves[opened : opened + self._chunk]
+                opened += len(part)
+                self._open(part)
+            elif not self._queue:
+                return hits
+            else:
+                _, _, item = heapq.heappop(self._queue)
+                if isinstance(item, _Candidates):
+                    self._read(item)
+                else:
+                    hits.append(item)
+        if self._queue or opened < len(shelves):
+            place, message = hits[-1]
+            self.next_position = (message.created_at_ms, place.conversation_id, message.seq)
+        return hits
+
+    def _push(self, position: Position, item: _Candidates | Hit) -> None:
+        self._pushed += 1
+        heapq.heappush(self._queue, (_key(position), self._pushed, item))
+
+    def _frontier(self, unopened: Sequence[Shelf]) -> Position | None:
+        """Everything after it was looked at."""
+        keys = [self._queue[0][0]] if self._queue else []
+        keys += [_key(shelf.bound) for shelf in unopened[:1]]
+        if not keys:
+            return None
+        at_ms, conversation_id, seq = min(keys)
+        position = -at_ms, -conversation_id, -seq + 1
+        return position if self._before is None else min(position, self._before)
+
+    def _open(self, shelves: Sequence[Shelf]) -> None:
+        """Puts the candidates of the shelves into the queue, each by the time of its latest."""
+        if not self._shelves_tried:
+            self._sort_tokens([shelf.shelf for shelf in shelves])
+        self._shelves_tried += len(shelves)
+        opened = self._latest(shelves) if self._before is None else self._before_position(self._all(shelves))
+        times = self._times([(one.shelf.place.conversation_id, one.seqs[-1]) for one in opened])
+        for one in opened:
+            place = (one.shelf.place.conversation_id, one.seqs[-1])
+            one.bound = (times.get(place, one.bound[0]), *place)
+            self._push(one.bound, one)
+
+    def _sort_tokens(self, shelves: Sequence[int]) -> None:
+        """The rarest first: the others are looked up for its texts only."""
+        if len(self._tokens) > 1:
+            counts = {
+                token: sum(row[0] for row in self._tx.among(_COUNT, shelves[:COUNTED_SHELVES], token))
+                for token in self._tokens
+            }
+            self._tokens.sort(key=counts.__getitem__)
+
+    def _statement(self, sql: str) -> str:
+        return _with_tokens(sql, len(self._tokens) - 1)
+
+    def _latest(self, shelves: Sequence[Shelf]) -> list[_Candidates]:
+        """The latest candidate of each shelf, the others when they are wanted."""
+        self._chunk = min(2 * self._chunk, LIST_LIMIT)
+        statement, by_number = self._statement(_LATEST), {shelf.shelf: shelf for shelf in shelves}
+        opened = []
+        for number, slot in self._tx.among(statement, by_number, *self._tokens):
+            shelf, seq = by_number[number], seq_at(number, slot)
+            candidates = _Candidates(shelf, [seq], shelf.bound, below=seq)
+            if seq > shelf.place.last:
+                candidates = _Candidates(shelf, [], shelf.bound, below=shelf.place.last + 1)
+                self._fetch(candidates)
+            if candidates.seqs and candidates.seqs[-1] >= shelf.place.first:
+                opened.append(candidates)
+        return opened
+
+    def _fetch(self, candidates: _Candidates) -> None:
+        """The next older ones."""
+        shelf, below = candidates.shelf, candidates.below
+        if below is None:
+            return
+        first_token, *others = self._tokens
+        slot = below - seq_at(shelf.shelf, 0)
+        parameters = (shelf.shelf, first_token, slot, *others, MOST_READ)
+        rows = self._tx.all(self._statement(_OLDER), *parameters)
+        seqs = [seq_at(shelf.shelf, row[0]) for row in reversed(rows)]
+        candidates.seqs = [seq for seq in seqs if seq >= shelf.place.first]
+        candidates.below = seqs[0] if len(rows) == MOST_READ and len(candidates.seqs) == len(seqs) else None
+
+    def _all(self, shelves: Sequence[Shelf]) -> list[_Candidates]:
+        found: dict[int, list[int]] = {}
+        count = 0
+        for number, slot in self._tx.among(self._statement(_ALL), [shelf.shelf for shelf in shelves], *self._tokens):
+            found.setdefault(number, []).append(seq_at(number, slot))
+            count += 1
+        self._chunk = max(1, self._chunk // 2) if count > USUAL_ENTRIES else min(2 * self._chunk, LIST_LIMIT)
+        opened = []
+        for shelf in shelves:
+            first, last = shelf.place.first, shelf.place.last
+            seqs = [seq for seq in sorted(set(found.get(shelf.shelf, ()))) if first <= seq <= last]
+            if seqs:
+                opened.append(_Candidates(shelf, seqs, shelf.bound))
+        return opened
+
+    def _before_position(self, opened: list[_Candidates]) -> list[_Candidates]:
+        """Without candidates that are not before the position from which this call goes on; halving, all at once."""
+        assert self._before is not None
+        # {number of it: (so many are before the position, from here on none)}
+        ranges = {number: (0, len(one.seqs)) for number, one in enumerate(opened)}
+        while wide := {number: (low, high) for number, (low, high) in ranges.items() if low < high}:
+            middles = {
+                number: (opened[number].shelf.place.conversation_id, opened[number].seqs[(low + high) // 2])
+                for number, (low, high) in wide.items()
+            }
+            times = self._times(list(middles.values()))
+            for number, (low, high) in wide.items():
+                middle = (low + high) // 2
+                is_before = (times.get(middles[number], 0), *middles[number]) < self._before
+                ranges[number] = (middle + 1, high) if is_before else (low, middle)
+        for number, one in enumerate(opened):
+            del one.seqs[ranges[number][0] :]
+        return [one for one in opened if one.seqs]
+
+    def _times(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """{(conversation_id, seq): created_at_ms}"""
+        found = {}
+        for start in range(0, len(places), TIMES_AT_ONCE):
+            part = [*places[start : start + TIMES_AT_ONCE]]
+            count = 1 << (len(part) - 1).bit_length()  # few different statements, so that each is prepared once
+            part += part[-1:] * (count - len(part))
+            for conversation_id, seq, at_ms in self._tx.all(_times_of(count), *(n for place in part for n in place)):
+                found[conversation_id, seq] = at_ms
+        return found
+
+    def _read(self, candidates: _Candidates) -> None:
+        """Proves the latest candidates: the hits among them go back into the queue, and so does the rest."""
+        seqs, place = candidates.seqs, candidates.shelf.place
+        part = seqs[-candidates.read_next :]
+        del seqs[-candidates.read_next :]
+        candidates.read_next = min(4 * candidates.read_next, MOST_READ)
+        self._messages_read += len(part)
+        rows = self._tx.among(_MESSAGES, part, place.conversation_id, self._user_id)
+        messages: Sequence[Message] = [message_of(place.key, row) for row in rows if row[-1] is None]
+        if place.left_ver is not None:
+            messages = as_of(self._tx, place.conversation_id, messages, place.left_ver)
+        at_ms = candidates.bound[0]
+        for message in messages:
+            at_ms = min(at_ms, message.created_at_ms)
+            text = "" if message.gone else searched_text(message.media, message.content, message.file)
+            if text and matches(self._query, text):
+                self._push((message.created_at_ms, place.conversation_id, message.seq), (place, message))
+        if not seqs:
+            self._fetch(candidates)
+        if candidates.seqs:
+            candidates.bound = (at_ms, place.conversation_id, candidates.seqs[-1])
+            self._push(candidates.bound, candidates)
+
+
+@cache
+def _with_tokens(sql: str, others: int) -> str:
+    return sql.format(has=_HAS * others)
+
+
+@cache
+def _times_of(count: int) -> str:
+    places = " OR ".join(["(conversation_id = ? AND seq = ?)"] * count)
+    return f"SELECT conversation_id, seq, created_at_ms FROM message WHERE {places}"
+
+
+def _key(position: Position) -> Position:
+    """Smallest for the latest."""
+    at_ms, conversation_id, seq = position
+    return -at_ms, -conversation_id, -seq
