@@ -30,6 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Over both pumps, and modules about messages on MySQL too."""
     on_both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH_DATABASES
     chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    chosen += vars(metafunc.module)  # a fixture of the module's own
     if "chat_server" in metafunc.fixturenames and "chat_server" not in chosen:
         metafunc.parametrize("chat_server", [*PUMPS, *(["mysql"] if on_both else [])], indirect=True)
     elif on_both and "backend" in metafunc.fixturenames and "backend" not in chosen:
