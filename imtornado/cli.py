@@ -17,7 +17,7 @@ from handlers.params import Params
 from imtornado import config as settings
 from imtornado.app import address, serve
 from imtornado.clock import Clock
-from imtornado.commands import bench, copying, files, reindex
+from imtornado.commands import backup, bench, copying, files, reindex, restore
 from imtornado.commands.command import DEFAULT_FILE, Command, Refusal, add_command
 from imtornado.config import Config, ConfigError
 from imtornado.errors import BadParameter, Busy, ImError
@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     files.add_commands(commands)
     copying.add_commands(commands)
     reindex.add_commands(commands)
+    backup.add_commands(commands)
+    restore.add_commands(commands)
     bench.add_commands(commands)
     return parser
 

@@ -17,7 +17,7 @@ from imtornado.errors import Conflict
 from storage.database import Connection, Database, UnfitDatabase
 from storage.fields import ExactField, LongField
 from storage.migrate import SchemaError, migrate, require_current
-from storage.tables import TABLES, Digest, Digester, Table, existing
+from storage.tables import DERIVED, TABLES, Digest, Digester, Table, existing
 from storage.transactions import Row
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 PROGRESS = "copy_progress"
 HISTORY = "schema_migration"  # peewee's, of the migrations that were applied
 ORIGIN = "origin"  # its row: the epoch of the source
-OWN_ROWS = ("meta", "counter")  # tables with rows in a database that nobody has used
+OWN_ROWS = ("meta", "counter", *DERIVED)  # tables with rows in a database that nobody has used
 DIFFERENT = "different"  # its row, where a comparison has failed: nothing in the target is to be trusted
 
 Told = Callable[[str, int], None]  # (table, rows done of all tables and of their comparison)

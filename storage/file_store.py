@@ -37,8 +37,14 @@ class Uploads(Protocol):
     def unused(self, before_ms: int, limit: int) -> tuple[Upload, ...]:
         """Uploads claimed before then that nothing uses."""
 
+    def keep_all(self, holder: str, until_ms: int) -> None:
+        """Nothing is forgotten before then, whatever it is used for; `holder` may say so again, and 0 takes it back."""
+
     def forget(self, name: str, before_ms: int) -> bool:
-        """Removes the row if still nothing uses it and nobody has claimed it since then; True: the files may go."""
+        """Removes the row if still nothing uses it and nobody has claimed it since then; True: the files may go.
+
+        False while somebody wants all of them kept.
+        """
 
     def usage(self, user_id: int, since_ms: int) -> Usage:
         """Of what the user has claimed at or after `since_ms`; a repeated claim moves its time."""

@@ -55,6 +55,11 @@ def migrate(database: Database) -> tuple[str, ...]:
     return names
 
 
+def applied(database: Database) -> tuple[str, ...]:
+    """Names of the migrations that the database has, in order."""
+    return tuple(row.name for row in _runner(database).status() if row.applied)
+
+
 def require_current(database: Database) -> None:
     """Raises: SchemaError for a database that is newer or older than this program."""
     database.check_server(migrates=False)

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,12 @@ class Sqlite:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
+
+    def copy_to(self, path: Path) -> None:
+        """All pages, as they were when it began, in a new file. Raises: Busy, sqlite3.Error (of the new file)."""
+        connection = self._connection()
+        with closing(sqlite3.connect(path)) as target:
+            connection.backup(target)  # all pages in one step: nobody who writes meanwhile makes it begin anew
 
     @contextmanager
     def migrating(self) -> Iterator[None]:

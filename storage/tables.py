@@ -1,4 +1,4 @@
-"""All tables with their rows as plain tuples, for what handles a database as a whole: copies, backups, comparisons.
+"""Tables with their rows as plain tuples, for what handles a database as a whole: copies, backups, comparisons.
 
 Rows come in the order of the primary key, in pages that begin after a key, whatever the size of the table; texts are
 `str` and numbers `int` on every database, so that equal rows have equal hashes.
@@ -82,8 +82,10 @@ class Table:
         return f"INSERT INTO `{self.name}` ({columns}) VALUES ({', '.join('?' * len(self.columns))})"
 
 
+DERIVED = ("search_entry", "search_progress", "job")  # made anew from the others, by whoever serves the database
 # No row before what it names.
-TABLES: tuple[Table, ...] = tuple(Table(model) for model in peewee.sort_models(MODELS))  # type: ignore[attr-defined]
+ALL: tuple[Table, ...] = tuple(Table(model) for model in peewee.sort_models(MODELS))  # type: ignore[attr-defined]
+TABLES: tuple[Table, ...] = tuple(table for table in ALL if table.name not in DERIVED)
 
 
 class Digest(NamedTuple):
@@ -109,6 +111,6 @@ class Digester:
 
 
 def existing(database: Database) -> tuple[Table, ...]:
-    """Those of our tables that are there."""
+    """Those of our tables that are there, the derived ones too."""
     there = set(database.orm.get_tables())
-    return tuple(table for table in TABLES if table.name in there)
+    return tuple(table for table in ALL if table.name in there)

@@ -19,6 +19,7 @@ _IDLE = (
     " AND NOT EXISTS (SELECT 1 FROM upload_claim c WHERE c.name = p.name AND c.created_at_ms >= ?)"
 )
 _KEY = "file_key"
+KEEPING = "keep-files "  # names of `meta`: until when nothing is forgotten, for each who wants it so
 
 
 @done_again
@@ -86,8 +87,18 @@ class SqlUploads:
             rows = tx.all(f"{_UPLOAD} WHERE {_IDLE} LIMIT ?", before_ms, limit)
         return tuple(Upload(*row) for row in rows)
 
+    def keep_all(self, holder: str, until_ms: int) -> None:
+        with self._transactions.write() as tx:
+            # The row that `forget` locks too: whoever forgets after this commit sees it.
+            tx.one(f"SELECT value FROM meta WHERE name = 'epoch'{tx.database.for_update}")
+            tx.execute("DELETE FROM meta WHERE name = ?", (KEEPING + holder,))
+            if until_ms > tx.now_ms:
+                tx.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (KEEPING + holder, str(until_ms)))
+
     def forget(self, name: str, before_ms: int) -> bool:
         with self._transactions.write() as tx:
+            if _are_all_kept(tx):
+                return False
             # Whoever uses or claims it now waits here, or came first and is seen.
             tx.one(f"SELECT sha256 FROM upload WHERE name = ?{tx.database.for_update}", name)
             if _one(tx, f"p.name = ? AND {_IDLE}", name, before_ms) is None:
@@ -124,6 +135,12 @@ class SqlUploads:
                 row = (secrets.token_hex(32),)
                 tx.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (_KEY, *row))
             return bytes.fromhex(row[0])
+
+
+def _are_all_kept(tx: Tx) -> bool:
+    tx.one(f"SELECT value FROM meta WHERE name = 'epoch'{tx.database.for_update}")
+    rows = tx.all("SELECT value FROM meta WHERE name LIKE ?", f"{KEEPING}%")
+    return any(int(until_ms) > tx.now_ms for (until_ms,) in rows)
 
 
 def _one(tx: Tx, condition: str, *parameters: object) -> Upload | None:

@@ -149,3 +149,19 @@ def test_known_names_are_own_and_thumbnails(scene: Scene) -> None:
     scene.upload(ada, "bare")
     assert scene.store.uploads.known(["file", "thumb", "bare", "x", ""]) == {"file", "thumb", "bare"}
     assert scene.store.uploads.known([]) == frozenset()
+
+
+def test_nothing_is_forgotten_while_somebody_wants_all_kept(scene: Scene) -> None:
+    """A backup that reads files which its snapshot speaks of."""
+    uploads = scene.store.uploads
+    scene.upload(scene.user(), "lonely")
+    scene.later(10)
+    now_ms = scene.store.clock.now_ms()
+    uploads.keep_all("one", now_ms + 60_000)
+    uploads.keep_all("other", now_ms + 120_000)
+    assert not uploads.forget("lonely", now_ms)
+    uploads.keep_all("one", 0)
+    assert not uploads.forget("lonely", now_ms)
+    uploads.keep_all("other", now_ms + 5)  # said again: shorter
+    scene.later(10)
+    assert uploads.forget("lonely", now_ms)
