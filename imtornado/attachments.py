@@ -6,9 +6,10 @@ it came.
 
 import hashlib
 import shutil
+import struct
 from pathlib import Path
 
-from imtornado import containers, images
+from imtornado import containers, heif, images
 from imtornado.errors import UnsupportedKind
 from imtornado.kinds import HEAD_BYTES, PLAIN, FileKind, kind_of
 from imtornado.records import Content
@@ -32,6 +33,8 @@ def convert(source: str, result_path: str, thumb_path: str, max_pixels: int, for
     if kind is FileKind.MARKUP:
         raise UnsupportedKind("Web pages and SVG drawings are not taken. Send them inside a ZIP file.", field="file")
     shutil.copyfile(source, result_path)
+    if kind is FileKind.HEIF:
+        _without_places(result_path)
     found = _cleaned(result_path) if kind is FileKind.MEDIA else None
     if found is None and kind is FileKind.MEDIA:
         shutil.copyfile(source, result_path)  # it may be half cleaned
@@ -40,6 +43,15 @@ def convert(source: str, result_path: str, thumb_path: str, max_pixels: int, for
     return Content(
         found.mime, _sha256(result_path), width=found.width, height=found.height, duration_ms=found.duration_ms
     )
+
+
+def _without_places(path: str) -> None:
+    """Raises: UnsupportedKind: what cannot be read cannot be cleaned."""
+    try:
+        with Path(path).open("r+b") as file:
+            heif.blank_metadata(file)
+    except (struct.error, ValueError) as error:
+        raise UnsupportedKind("The picture is damaged and cannot be read.", field="file") from error
 
 
 def _cleaned(path: str) -> Tracks | None:

@@ -7,6 +7,7 @@ PLAIN = "application/octet-stream"
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 _STILL_BRANDS = (b"avif", b"avis")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _MEDIA_BRANDS = (b"iso", b"mp4", b"m4a", b"m4v", b"m4b", b"avc1", b"dash", b"qt  ", b"msnv", b"3gp", b"mmp4", b"f4v")
 _EBML = b"\x1a\x45\xdf\xa3"  # RFC 8794
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -15,6 +16,7 @@ _BLANK = b" \t\r\n\f\v\0"
 
 class FileKind(Enum):
     PICTURE = "a picture, to be made anew"
+    HEIF = "a picture that is not made anew, but must not tell where it was taken"
     MEDIA = "a recording or a video"
     MARKUP = "HTML, SVG or XML: what a browser may run"
     OTHER = "anything else"
@@ -28,6 +30,8 @@ def kind_of(head: bytes) -> FileKind:
         brand = head[8:12].lower()
         if brand in _STILL_BRANDS:
             return FileKind.PICTURE
+        if brand in _HEIF_BRANDS:
+            return FileKind.HEIF
         return FileKind.MEDIA if brand.startswith(_MEDIA_BRANDS) else FileKind.OTHER
     if head.startswith((_EBML, b"OggS")):
         return FileKind.MEDIA

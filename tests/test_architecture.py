@@ -30,6 +30,7 @@ FOUNDATION = frozenset(
         "imtornado.drafts",
         "imtornado.errors",
         "imtornado.containers",
+        "imtornado.heif",
         "imtornado.matroska",
         "imtornado.mp4",
         "imtornado.mp4_boxes",

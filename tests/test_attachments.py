@@ -1,7 +1,9 @@
 """What is kept of files of any kind: kinds by their bytes, recordings and videos without what they tell."""
 
 import hashlib
+import io
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from imtornado.errors import UnsupportedKind
 from imtornado.kinds import FileKind, kind_of
 from imtornado.records import Content
 from tests import media, pictures
+from tests.fixtures.services import require
 
 Converter = Callable[..., tuple[Content, bytes]]
 
@@ -84,6 +87,48 @@ def test_anything_else_is_kept_as_bytes_without_a_meaning(converted: Converter, 
     content, kept = converted(PLAIN[name])
     assert (content.mime, content.duration_ms, content.width) == ("application/octet-stream", 0, 0)
     assert kept == PLAIN[name]
+
+
+HEIF_BRANDS = (b"heic", b"mif1", b"heix", b"msf1")
+
+
+@pytest.mark.parametrize("brand", HEIF_BRANDS)
+def test_a_heic_stays_as_it_is_but_for_what_it_tells(converted: Converter, tmp_path: Path, brand: bytes) -> None:
+    exiftool = require("exiftool", "reads the metadata of HEIC")
+    # AVIF is the same container, and Pillow writes it
+    picture = pictures.phone_file("AVIF", 6)
+    sent = picture[:8] + brand + picture[12:]
+    content, kept = converted(sent)
+    assert content.mime == "application/octet-stream"
+    assert len(kept) == len(sent)
+    assert [marker for marker in pictures.MARKERS if marker in sent]
+    assert not [marker for marker in pictures.MARKERS if marker in kept]
+    (tmp_path / "sent.heic").write_bytes(sent)
+    (tmp_path / "kept.heic").write_bytes(kept)
+    told = [
+        subprocess.run([exiftool, "-G0", "-a", tmp_path / name], capture_output=True, check=False, timeout=100).stdout
+        for name in ("sent.heic", "kept.heic")
+    ]
+    assert b"[EXIF]" in told[0]
+    assert b"[XMP]" in told[0]
+    assert b"[EXIF]" not in told[1]
+    assert b"[XMP]" not in told[1]
+    with Image.open(io.BytesIO(picture)) as before, Image.open(io.BytesIO(kept[:8] + b"avif" + kept[12:])) as after:
+        assert before.tobytes() == after.tobytes()
+
+
+def test_a_heic_that_cannot_be_read_is_refused(converted: Converter) -> None:
+    sent = pictures.phone_file("AVIF", 1).replace(b"ftypavif", b"ftypheic", 1)
+    refused = 0
+    for place in range(30, 600, 3):
+        broken = sent[:place] + b"\xff\xff\xff" + sent[place + 3 :]
+        try:
+            assert len(converted(broken)[1]) == len(broken)
+        except UnsupportedKind:
+            refused += 1
+    assert refused > 10
+    with pytest.raises(UnsupportedKind):
+        converted(sent[:300])
 
 
 @pytest.mark.parametrize(

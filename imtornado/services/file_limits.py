@@ -31,7 +31,7 @@ class FileLimits:
             case FileKind.MEDIA:
                 # It may still prove to be a file of another kind.
                 limit_bytes = max(self._voice, self._video, self._other)
-            case FileKind.OTHER:
+            case FileKind.HEIF | FileKind.OTHER:
                 limit_bytes = self._other
         require_size(limit_bytes, size_bytes)
         return limit_bytes
