@@ -37,7 +37,17 @@ def run(folder: Path, *arguments: str, typed: str = "", **environment: str) -> "
 def test_help_names_every_command(tmp_path: Path) -> None:
     shown = run(tmp_path, "--help")
     assert shown.returncode == 0
-    for word in ("serve", "check-config", "migrate", "user", "bench", "http://127.0.0.1:8081"):
+    for word in (
+        "serve",
+        "check-config",
+        "migrate",
+        "copy",
+        "backup",
+        "restore",
+        "user",
+        "bench",
+        "http://127.0.0.1:8081",
+    ):
         assert word in shown.stdout
     users = run(tmp_path, "user", "--help").stdout
     for word in ("add", "passwd", "disable", "enable", "invite"):
