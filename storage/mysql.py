@@ -30,6 +30,7 @@ ANSWER_S = 1.5  # for one answer of the server: whoever waits for a call is told
 BATCH_ANSWER_S = 5.0  # the writer's clients are told by its own clock; a slow commit may still be acknowledged late
 MIGRATION_ANSWER_S = 3600.0
 LOCK_WAIT_S = 1
+IDLE_S = 60  # between two statements of a transaction
 REST_S = 0.5  # after a connection could not be opened nobody tries for so long
 MIGRATION_TURN_S = 5
 _SETTINGS = (
@@ -188,16 +189,22 @@ class Mysql:
         return self._connect(MIGRATION_ANSWER_S, autocommit=True)
 
     def _bare(self, answer_s: float, *, autocommit: bool) -> Any:
-        return pymysql.connect(
+        options = {
             **self.address.driver_options,
-            database=self.address.name,
-            autocommit=autocommit,
-            connect_timeout=CONNECT_S,
-            read_timeout=answer_s,
-            write_timeout=answer_s,
-            client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows that it met, changed or not, as SQLite's does
-            program_name="imtornado",
-        )
+            "database": self.address.name,
+            "autocommit": autocommit,
+            "connect_timeout": CONNECT_S,
+            "read_timeout": answer_s,
+            "write_timeout": answer_s,
+            "client_flag": CLIENT.FOUND_ROWS,  # an UPDATE counts the rows that it met, changed or not, as SQLite's does
+            "program_name": "imtornado",
+        }
+        try:
+            return pymysql.connect(**options)
+        except RuntimeError:  # MySQL 8's log-in wants either TLS or the package `cryptography`
+            if not options.pop("ssl_disabled", False):
+                raise
+            return pymysql.connect(**options)
 
     def _connect(self, answer_s: float, *, autocommit: bool) -> Any:
         raw = self._bare(answer_s, autocommit=autocommit)
@@ -205,4 +212,7 @@ class Mysql:
         waits = (f"{name} = {patience_s:.0f}" for name in ("lock_wait_timeout", "innodb_lock_wait_timeout"))
         raw.query(f"SET NAMES utf8mb4 COLLATE {collation_of(raw.get_server_info())}")
         raw.query(f"SET SESSION {', '.join((*_SETTINGS, *waits))}")
+        if "mariadb" in raw.get_server_info().lower() and not autocommit:
+            # A process that was stopped in the middle of something keeps its locks no longer than that.
+            raw.query(f"SET SESSION idle_transaction_timeout = {IDLE_S}")
         return raw

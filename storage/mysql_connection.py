@@ -81,7 +81,7 @@ class MysqlConnection:
         if not self._is_begun:
             return
         try:
-            self._raw.commit()
+            self._live().commit()
         except BaseException:
             self.discard()
             raise
@@ -126,9 +126,16 @@ class MysqlConnection:
         return cursor
 
     def _ask(self, statement: str | bytes) -> _Rows:
+        raw = self._live()
         if self._isolation != self._wanted:
-            self._raw.query(f"SET SESSION TRANSACTION ISOLATION LEVEL {self._wanted}")
+            raw.query(f"SET SESSION TRANSACTION ISOLATION LEVEL {self._wanted}")
             self._isolation = self._wanted
-        cursor = _Rows(self._raw)
+        cursor = _Rows(raw)
         cursor.execute(statement)
         return cursor
+
+    def _live(self) -> Any:
+        """Raises: pymysql.err.InterfaceError in a transaction that was lost: it must not go on with another one."""
+        if self._raw is None:
+            raise pymysql.err.InterfaceError(0, "the connection was lost earlier in this transaction")
+        return self._raw

@@ -13,7 +13,7 @@ from storage.database import CommitUnknown, Duplicate, TryAgain
 log = logging.getLogger(__name__)
 
 # The transaction is undone and nothing is wrong: done again it will most likely go through.
-AGAIN = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
+AGAIN = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD})
 # The connection is of no use any more.
 LOST = frozenset(
     {
@@ -54,7 +54,6 @@ OUTAGES = (
             ER.ERROR_DURING_ROLLBACK,
             ER.CRASHED_ON_USAGE,
             ER.CANT_LOCK,
-            ER.CHECKREAD,
             ER.ACCESS_DENIED_ERROR,
             ER.DBACCESS_DENIED_ERROR,
             ER.TABLEACCESS_DENIED_ERROR,
