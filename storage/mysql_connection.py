@@ -9,7 +9,7 @@ import pymysql
 import pymysql.cursors
 
 from storage.mysql_errors import is_lost, timed_out
-from storage.mysql_sql import filled, insert_of, inserts
+from storage.mysql_sql import filled, insert_of, inserts, update_of, updates
 
 log = logging.getLogger(__name__)
 
@@ -55,26 +55,23 @@ class MysqlConnection:
         return self._send(filled(sql, parameters))
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> _Rows:
-        """`rowcount` is the sum. Rows of an INSERT travel many in a statement."""
-        insert = insert_of(sql)
-        if insert is None:
-            return self._one_by_one(sql, rows)
+        """`rowcount` is the sum. Rows of an INSERT, and numbers of an UPDATE, travel many in a statement."""
         count = 0
         cursor = _Rows(self._raw)
-        for statement in inserts(insert, rows, self.packet_bytes):
+        for statement in self._statements(sql, rows):
             cursor = self._send(statement)
             count += cursor.rowcount
         cursor.rowcount = count
         return cursor
 
-    def _one_by_one(self, sql: str, rows: Iterable[Sequence[Any]]) -> _Rows:
-        count = 0
-        cursor = _Rows(self._raw)
-        for row in rows:
-            cursor = self._send(filled(sql, row))
-            count += cursor.rowcount
-        cursor.rowcount = count
-        return cursor
+    def _statements(self, sql: str, rows: Iterable[Sequence[Any]]) -> Iterable[str | bytes]:
+        insert = insert_of(sql)
+        if insert is not None:
+            return inserts(insert, rows, self.packet_bytes)
+        update, rows = update_of(sql), list(rows)
+        if update is not None and (statements := updates(update, rows, self.packet_bytes)) is not None:
+            return statements
+        return (filled(sql, row) for row in rows)
 
     def commit(self) -> None:
         """Raises: pymysql.MySQLError; a lost connection leaves it unknown whether this was committed."""
