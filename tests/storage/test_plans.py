@@ -137,6 +137,7 @@ READS: dict[str, Callable[[Town], object]] = {
     "shared": lambda t: t.store.users.shared(t.user_id, range(1, 60)),
     "relation": lambda t: t.store.users.relation(t.user_id, t.friend_id),
     "events": lambda t: t.store.events.after(LONG - 20, 100),
+    "older": lambda t: t.store.conversations.older(t.store.clock.now_ms(), 5, 20),
     "user": lambda t: t.store.users.get(t.user_id),
 }
 
