@@ -26,7 +26,7 @@ DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "locale": "e
 def test_the_list_says_that_older_messages_were_removed(
     tmp_path: Path, open_page: OpenPage, context: dict[str, Any], told: str
 ) -> None:
-    _, (_, token) = a_week_of_messages(tmp_path)
+    _, (_, token) = a_week_of_messages(f"sqlite:///{tmp_path}/im.db")
     with open_house(tmp_path, "messages.keep_days=2") as house:
         page = open_page(f"http://127.0.0.1:{house.port}", **context)
         page.context.add_cookies([{"name": "im_session", "value": token, "url": f"http://127.0.0.1:{house.port}"}])

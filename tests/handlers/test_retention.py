@@ -16,9 +16,9 @@ HOUR_MS = 3_600_000
 WITHIN_S = 60
 
 
-def a_week_of_messages(folder: Path) -> tuple[tuple[int, int], tuple[str, str]]:
+def a_week_of_messages(url: str) -> tuple[tuple[int, int], tuple[str, str]]:
     """Two friends and their tokens; one message an hour, the second has read none."""
-    database = open_database(f"sqlite:///{folder}/im.db")
+    database = open_database(url)
     population = Population(database, Clock())
     ada, bea = population.add_users(2, "-")
     tokens = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
@@ -36,9 +36,9 @@ def a_week_of_messages(folder: Path) -> tuple[tuple[int, int], tuple[str, str]]:
     return (ada, bea), tokens
 
 
-def test_old_messages_go_while_the_server_runs(tmp_path: Path) -> None:
-    (ada, _), (_, token) = a_week_of_messages(tmp_path)
-    with open_house(tmp_path, "messages.keep_days=1") as house:
+def test_old_messages_go_while_the_server_runs(tmp_path: Path, database: str) -> None:
+    (ada, _), (_, token) = a_week_of_messages(database.removeprefix("storage.url="))
+    with open_house(tmp_path, database, "messages.keep_days=1") as house:
         until = time.monotonic() + WITHIN_S
         where = {"kind": 10, "dstid": ada}
         while True:
@@ -55,8 +55,8 @@ def test_old_messages_go_while_the_server_runs(tmp_path: Path) -> None:
         wait_for_figure(house.port, "expired_messages_total", page["first"] - 1)
 
 
-def test_nothing_goes_by_itself(tmp_path: Path) -> None:
-    (ada, _), (_, token) = a_week_of_messages(tmp_path)
-    with open_house(tmp_path) as house:
+def test_nothing_goes_by_itself(tmp_path: Path, database: str) -> None:
+    (ada, _), (_, token) = a_week_of_messages(database.removeprefix("storage.url="))
+    with open_house(tmp_path, database) as house:
         page = call(house.port, "/message/history", {"kind": 10, "dstid": ada, "after": 0}, token=token)
         assert (page["first"], page["expired"]) == (1, False)

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -26,15 +25,9 @@ USERS = 6
 MESSAGES = REMOVED * 2 + 30  # of each, one an hour, the newest now
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with open_world(tmp_path) as opened:
-        yield opened
-
-
-def days_of_messages(folder: Path) -> list[tuple[int, int]]:
+def days_of_messages(url: str) -> list[tuple[int, int]]:
     """Pairs of friends whose messages reach back MESSAGES hours; the second of each has read none."""
-    database = open_database(f"sqlite:///{folder}/im.db")
+    database = open_database(url)
     population = Population(database, Clock())
     ids = list(population.add_users(USERS, "-"))
     pairs = list(zip(ids[::2], ids[1::2], strict=True))
@@ -61,9 +54,9 @@ def retention(world: World, days: int) -> Retention:
     return Retention(world.store, world.store.clock, world.commit, days)
 
 
-def test_what_is_older_goes_in_small_steps(tmp_path: Path) -> None:
-    pairs = days_of_messages(tmp_path)
-    with open_world(tmp_path) as world:
+def test_what_is_older_goes_in_small_steps(tmp_path: Path, database: str) -> None:
+    pairs = days_of_messages(database.removeprefix("storage.url="))
+    with open_world(tmp_path, database) as world:
         job = retention(world, 2)
         steps = [job.removed]
         while job.step():
@@ -83,17 +76,17 @@ def test_what_is_older_goes_in_small_steps(tmp_path: Path) -> None:
         assert job.removed == before
 
 
-def test_nothing_goes_without_the_setting(tmp_path: Path) -> None:
-    days_of_messages(tmp_path)
-    with open_world(tmp_path) as world:
+def test_nothing_goes_without_the_setting(tmp_path: Path, database: str) -> None:
+    days_of_messages(database.removeprefix("storage.url="))
+    with open_world(tmp_path, database) as world:
         job = retention(world, 0)
         assert not job.step()
         assert job.removed == 0
 
 
-def test_a_step_that_was_refused_is_made_again(tmp_path: Path) -> None:
-    pairs = days_of_messages(tmp_path)
-    with open_world(tmp_path) as world:
+def test_a_step_that_was_refused_is_made_again(tmp_path: Path, database: str) -> None:
+    pairs = days_of_messages(database.removeprefix("storage.url="))
+    with open_world(tmp_path, database) as world:
         job, refusals, going = retention(world, 2), 0, True
 
         def refuse() -> None:
@@ -112,9 +105,9 @@ def test_a_step_that_was_refused_is_made_again(tmp_path: Path) -> None:
             assert MESSAGES - page.first in (47, 48)
 
 
-def test_messages_that_come_during_a_pass_stay(tmp_path: Path) -> None:
-    (ada, bea), *_ = days_of_messages(tmp_path)
-    with open_world(tmp_path) as world:
+def test_messages_that_come_during_a_pass_stay(tmp_path: Path, database: str) -> None:
+    (ada, bea), *_ = days_of_messages(database.removeprefix("storage.url="))
+    with open_world(tmp_path, database) as world:
         job = retention(world, 2)
         sent: list[int] = []
         while job.step():
@@ -124,9 +117,9 @@ def test_messages_that_come_during_a_pass_stay(tmp_path: Path) -> None:
         assert [message.content for message in page.messages] == [f"new {number}" for number in range(len(sent))]
 
 
-def test_of_several_processes_one_does_it_until_it_falls_silent(tmp_path: Path) -> None:
-    days_of_messages(tmp_path)
-    with open_world(tmp_path) as world, open_world(tmp_path) as elsewhere:
+def test_of_several_processes_one_does_it_until_it_falls_silent(tmp_path: Path, database: str) -> None:
+    days_of_messages(database.removeprefix("storage.url="))
+    with open_world(tmp_path, database) as world, open_world(tmp_path, database) as elsewhere:
         first, second = retention(world, 2), retention(elsewhere, 2)
         assert first.step()
         assert not second.step()
@@ -158,7 +151,7 @@ print("done", flush=True)
 
 @pytest.mark.parametrize("kills", [6, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
 def test_killed_at_any_moment_it_leaves_whole_conversations(tmp_path: Path, kills: int) -> None:
-    pairs = days_of_messages(tmp_path)
+    pairs = days_of_messages(f"sqlite:///{tmp_path}/im.db")
     url = f"sqlite:///{tmp_path}/im.db"
     done = killed = 0
     while not done:
