@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ class MysqlConnection:
         self._wanted = ""
         self._is_begun = False  # a statement of this transaction was sent
         self._is_proved = False  # this connection has answered before
+        self._opened_at = 0.0
+        self._lost: tuple[int, float] | None = None  # its number at the server, and when it was opened
         self.packet_bytes = PACKET_BYTES
 
     def begin(self, isolation: str) -> None:
@@ -97,14 +100,28 @@ class MysqlConnection:
         """Closes it; the server undoes what was not committed. `begin` opens another one."""
         raw, self._raw = self._raw, None
         if raw is not None:
+            self._lost = (raw.thread_id(), self._opened_at)
             with contextlib.suppress(pymysql.MySQLError, OSError):
                 raw.close()
 
     def _open(self) -> None:
+        opened_at = time.monotonic()
         self._raw, packet_bytes = self._connect()
+        self._opened_at = opened_at
         self.packet_bytes = min(PACKET_BYTES, packet_bytes - PACKET_HEAD_BYTES)
         self._isolation = ""
         self._is_proved = False
+        if self._lost is not None:
+            self._end(*self._lost)
+            self._lost = None
+
+    def _end(self, number: int, opened_at: float) -> None:
+        """Ends the lost connection at the server, which may not have noticed and keep what it had locked for hours."""
+        with contextlib.suppress(pymysql.MySQLError):  # most often it has ended
+            cursor = self._raw.cursor()
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Uptime'")
+            if int(cursor.fetchone()[1]) > time.monotonic() - opened_at:  # else the number is somebody else's
+                cursor.execute(f"KILL {number}")
 
     def _send(self, statement: str | bytes) -> _Rows:
         is_first, self._is_begun = not self._is_begun, True

@@ -21,7 +21,6 @@ ON_BOTH_DATABASES = frozenset(
         "test_changes",
         "test_messages_over_http",
         "test_presence",
-        "test_signals",
     }
 )
 

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.database import read_database
 from tests.faults.ledger import Finding, Ledger, judge
 from tests.faults.mariadb.troubles import TROUBLES, Trouble, Victim, disk_full
-from tests.faults.outside import OUTAGE
+from tests.faults.outside import OUTAGE, PATIENCE_S
 from tests.faults.proxy import Proxy
 from tests.faults.readers import Reader, complete
 from tests.faults.small_disk import mounted
@@ -64,7 +64,8 @@ async def live_through(mariadb: MariaDB, start_server: StartServer, steps: list[
                 still_alive = group.create_task(get(server.port, "/healthz"))
                 await trouble(victim, seconds)
                 over = asyncio.get_running_loop().time()
-                await traffic.acks(traffic.acked + 1)
+                async with asyncio.timeout(PATIENCE_S):
+                    await traffic.acks(traffic.acked + 1)
                 victim.back_s.append(asyncio.get_running_loop().time() - over)
                 assert (await still_alive)[0] == 200
                 await asyncio.sleep(peace_s)
@@ -133,6 +134,7 @@ LONG = {
     "links cut for a minute": [(TROUBLES["links cut"], 3.0, 0.0)] * 20,
     "links stalled for 30 s": [(TROUBLES["links stalled"], 30.0, 5.0)],
     "links stalled ten times": [(TROUBLES["links stalled"], 3.0, 1.0)] * 10,
+    "links lost for ever, ten times": [(TROUBLES["links lost for ever"], 0.0, 1.0)] * 10,
     "no answer to any COMMIT": [(TROUBLES["commits unanswered"], 5.0, 1.0)] * 10,
     "read-only ten times": [(TROUBLES["read only"], 3.0, 1.0)] * 10,
     "locked ten times": [(TROUBLES["rows locked"], 4.0, 1.0)] * 10,

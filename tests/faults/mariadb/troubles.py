@@ -91,6 +91,12 @@ async def links_stalled(victim: Victim, seconds: float) -> None:
         link.resume()
 
 
+async def links_lost_for_ever(victim: Victim, seconds: float) -> None:
+    """Nobody is told, and the server keeps what their transactions have locked; new ones are fair."""
+    for link in tuple(victim.proxy.links):
+        link.stall()
+
+
 async def commits_unanswered(victim: Victim, seconds: float) -> None:
     """COMMIT arrives and is done; its answer never comes."""
     links: list[Link] = []
@@ -180,6 +186,7 @@ TROUBLES: dict[str, Trouble] = {
         connections_killed,
         links_cut,
         links_stalled,
+        links_lost_for_ever,
         commits_unanswered,
         read_only,
         rows_locked,
