@@ -101,6 +101,7 @@ function start(stream: MediaStream): Machine {
   const startedAtMs = performance.now()
   const key = take.key
   const sound = new AudioContext()
+  void sound.resume() // Safari begins in silence
   const loudness = meter(stream, sound)
   recorder.ondataavailable = ({ data }) => data.size > 0 && chunks.push(data)
   const ended = new Promise<Recorded | null>((resolve) => {
