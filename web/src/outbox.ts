@@ -40,6 +40,8 @@ export class Outbox {
   /** Brings back what an earlier page of this user could not finish. */
   async load(userId: number): Promise<void> {
     const kept = await this.storage.load(userId).catch(() => [])
+    // The browser may have thrown the bytes away to make room.
+    for (const entry of kept) if (entry.state === 'uploading' && !entry.blob) entry.state = 'failed'
     kept.sort((a, b) => (a.cid < b.cid ? -1 : 1))
     this.entries.splice(0, this.entries.length, ...kept)
   }

@@ -8,7 +8,7 @@ import type { Uploaded } from './outbox'
 import type { Outgoing } from './outboxdb'
 import { myId, store } from './store'
 import { outbox } from './sync'
-import { explain } from './toast'
+import { explain, warn } from './toast'
 import { giveUp } from './tus'
 import { upload } from './uploads'
 import { lookAt } from './videos'
@@ -76,7 +76,7 @@ export function resumeUploads(reconnected = false): void {
   for (const entry of outbox.entries) {
     if (running.size >= MOST_AT_ONCE) return
     const paused = (pauses.get(entry.cid)?.untilMs ?? 0) > Date.now()
-    if (entry.state === 'uploading' && !running.has(entry.cid) && !paused) void run(entry.cid)
+    if (entry.state === 'uploading' && entry.blob && !running.has(entry.cid) && !paused) void run(entry.cid)
   }
 }
 
@@ -197,6 +197,8 @@ export function uploadState(cid: string, file: FileInfo | null): string {
 export function retrySending(cid: string): void {
   forget(cid)
   outbox.retry(cid)
+  const entry = outbox.find(cid)
+  if (entry?.state === 'failed') warn(t('fileUnreadable', { name: entry.file?.name ?? '' }))
   resumeUploads()
 }
 

@@ -75,3 +75,33 @@ test('no more messages are open than the server allows', async () => {
   box.settled(cids[0]!)
   expect(sent.map(({ content }) => content)).toEqual(['one', 'two', 'three'])
 })
+
+const FILE = { ...DRAFT, content: '', media: 10, file: { name: 'a.zip', size: 3 }, blob: new Blob(['abc']) }
+
+test('a file waits for its bytes, remembers how far they are, and becomes what the server found', async () => {
+  const box = outbox()
+  box.connected(64)
+  const { cid } = await box.add(FILE)
+  expect(sent).toEqual([])
+  await box.note(cid, { partial: 'p1' })
+  const reloaded = outbox()
+  await reloaded.load(1)
+  expect(reloaded.find(cid)).toMatchObject({ state: 'uploading', partial: 'p1', blob: FILE.blob })
+  reloaded.connected(64)
+  await reloaded.uploaded(cid, { media: 8, url: '/resource/a', pic: '/resource/b', file: { name: 'a.zip', duration: 5 } })
+  expect(sent).toMatchObject([{ cid, media: 8, url: '/resource/a', pic: '/resource/b', file: { duration: 5 } }])
+  expect(await storage.load(1)).toMatchObject([{ blob: null, partial: '' }])
+})
+
+test('a file whose bytes the browser threw away is never sent without them', async () => {
+  const box = outbox()
+  const { cid } = await box.add(FILE)
+  await storage.put({ ...box.find(cid)!, blob: null })
+  const reloaded = outbox()
+  await reloaded.load(1)
+  reloaded.connected(64)
+  expect(reloaded.find(cid)?.state).toBe('failed')
+  reloaded.retry(cid)
+  expect(reloaded.find(cid)?.state).toBe('failed')
+  expect(sent).toEqual([])
+})
