@@ -98,7 +98,8 @@ def test_a_voice_note_from_one_to_the_other(start_server: StartServer, open_page
     first.locator('[data-test="voice-seek"]').fill("1")
     expect(first.locator('[data-test="voice-time"]')).to_have_text("0:01")
     assert phone.evaluate("window.played") == []
-    first.locator('[data-test="voice-seek"]').fill("0")
+    for seek in at(phone, "voice-seek").all():
+        seek.fill("0")
     phone.evaluate(PLAY_BOTH)
     phone.wait_for_function("() => window.played.length === 4")
     stopped = phone.evaluate("() => window.played.find(([player, playing]) => player === 0 && !playing)")

@@ -111,9 +111,9 @@ def test_a_large_file_goes_on_after_a_cut_and_after_a_reload(
             offsets.append(int(request.headers["upload-offset"]))
 
     desk.on("request", note)
-    limit = slowed(desk, 4 * MB)
+    limit = slowed(desk, 3 * MB // 2)
     attach(desk, large)
-    wait_for_share(desk, 0.3)
+    wait_for_share(desk, 0.2)
     expect(at(desk, "file-size")).to_contain_text("% of 20.0 MB")
 
     # The server is killed in the middle, and comes back.
@@ -147,7 +147,7 @@ def test_a_large_file_goes_on_after_a_cut_and_after_a_reload(
 def test_uploads_are_stopped_and_tried_again(start_server: StartServer, open_page: OpenPage, tmp_path: Path) -> None:
     server = start_server()
     desk, phone = two_pages(server, open_page)
-    limit = slowed(desk, MB)
+    limit = slowed(desk, MB // 4)
     files = [tmp_path / f"{name}.bin" for name in ("first", "second", "third")]
     for file in files:
         file.write_bytes(os.urandom(9 * MB))
@@ -156,7 +156,7 @@ def test_uploads_are_stopped_and_tried_again(start_server: StartServer, open_pag
     # Two at once, the third waits; each can be stopped, and leaves nothing behind.
     expect(at(desk, "upload-progress")).to_have_count(3)
     expect(at(desk, "file-size").last).to_have_text("Waiting…")
-    wait_for_share(desk, 0.02)
+    wait_for_share(desk, 0.01)
     at(desk, "upload-cancel").first.click()
     expect(at(desk, "upload-progress")).to_have_count(2)
     expect(at(desk, "file-size").last).to_contain_text("%")

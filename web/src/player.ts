@@ -89,6 +89,9 @@ export function usePlayer(source: () => string, length: () => number): VoicePlay
       return
     }
     try {
+      audio ??= made()
+      // At once, however long this one takes to come.
+      playAlone(audio)
       const media = await prepared()
       if (media.ended || position.value === 0) media.currentTime = 0
       media.playbackRate = speed.value
