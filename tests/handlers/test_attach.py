@@ -1,12 +1,15 @@
 """Uploading, probing and fetching pictures, over real HTTP."""
 
+import contextlib
 import hashlib
 import io
 import select
+import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
@@ -389,3 +392,25 @@ def test_whenever_the_server_is_killed_no_half_file_is_left(start_server: StartS
     whole = upload(person, data)
     assert fetch(person, whole["data"]).status == fetch(person, whole["thumb"]).status == 200
     assert "ConnectionResetError" not in server.log  # a process whose parent is gone ends without a word
+
+
+def test_the_server_removes_by_itself_what_nothing_has_used_for_a_day(start_server: StartServer) -> None:
+    server = start_server("security.throttle=no")
+    person = Person(server.port, "Ann")
+    unused, used = upload(person, PHOTO), upload(person, pictures.phone_file("PNG", 1))
+    person.call("/user/update", avatar=used["data"])
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.folder / "im.db")) as database, database:
+        database.execute("UPDATE upload_claim SET created_at_ms = created_at_ms - 86400001")
+    server.restart()
+    until = time.monotonic() + 60
+    while (left := {file.name for file in server.folder.glob("resource/??/*")}) & names_of(unused):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert left == names_of(used)
+    assert fetch(person, used["data"]).status == 200
+    assert fetch(person, unused["data"]).status == 404
+
+
+def names_of(answer: dict[str, Any]) -> set[str]:
+    return {answer[key].removeprefix("/resource/") for key in ("data", "thumb")}
