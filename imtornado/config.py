@@ -127,7 +127,7 @@ class Search(msgspec.Struct, frozen=True):
         int,
         Meta(ge=1, le=50),
         _doc("most of a thread's time that the index takes while many messages come; it is behind when that is short"),
-    ] = 10
+    ] = 5
 
 
 class Uploads(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ ELSEWHERE_S = 60.0  # another process is at it; perhaps it was killed
 BROKEN_REST_S = 300.0
 INDEX_EVERY_S = 1.0
 INDEXED_ELSEWHERE_S = 1.0  # until it is tried again whether the other process still works
-MANY_MESSAGES = 200  # a second
+MANY_MESSAGES = 2000  # a second: fewer leave a core time enough
 
 
 class Upkeep:
@@ -86,11 +86,11 @@ class Upkeep:
 
     async def _index(self, indexing: Indexing, busy_percent: int, messages: Callable[[], int]) -> None:
         """Steps with rests between them, long ones while many messages come; without an end."""
-        rest, sent, looked = 1.0, messages(), perf_counter()
+        many, sent, looked = False, messages(), perf_counter()
         while True:
             began = perf_counter()
             try:
-                more = await self._workers.database.call(indexing.step)
+                more = await self._workers.database.call(indexing.step, busy=many)
             except Busy:
                 await asyncio.sleep(BUSY_REST_S)  # people come first
                 continue
@@ -101,6 +101,7 @@ class Upkeep:
             now = perf_counter()
             if now - looked > INDEX_EVERY_S:
                 many = messages() - sent > MANY_MESSAGES * (now - looked)
-                rest, sent, looked = 100 / busy_percent - 1 if many else 1.0, messages(), now
+                sent, looked = messages(), now
+            rest = 100 / busy_percent - 1 if many else 1.0
             pause_s = {None: INDEXED_ELSEWHERE_S, False: INDEX_EVERY_S}.get(more, 0.0)
             await asyncio.sleep(max(LEAST_REST_S, pause_s, rest * (now - began)))

@@ -8,6 +8,7 @@ import uuid
 from storage.store import Store
 
 MESSAGES = 300  # a step: it holds SQLite's only place for a writer for some ten milliseconds
+MESSAGES_WHEN_BUSY = 100
 
 
 class Indexing:
@@ -19,9 +20,12 @@ class Indexing:
         self.messages = 0  # indexed by this process since its start
         self.lag_ms = 0  # how long the oldest message of the last step had waited
 
-    def step(self) -> bool | None:
-        """One piece of work; False when nothing is left, None while another process does it."""
-        step = self._index.step(self._holder, MESSAGES)
+    def step(self, *, busy: bool = False) -> bool | None:
+        """One piece of work, a smaller one while others are `busy`.
+
+        False when nothing is left, None while another process does it.
+        """
+        step = self._index.step(self._holder, MESSAGES_WHEN_BUSY if busy else MESSAGES)
         if step is None:
             self.lag_ms = 0
             return None
