@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests import hostile, pictures
 from tests.fixtures.server import Server
-from tests.handlers.test_attach import usage
 from tests.handlers.uploading import form, head_of_upload, post_file, raw, read_answer
 from tests.people import Person
+from tests.usage import usage
 
 WITHIN_S, LAG_MS, MEMORY_BYTES = 2.0, 50.0, 100_000_000
 PAUSE_S = 0.002

@@ -1,21 +1,16 @@
 """Uploading, probing and fetching pictures, over real HTTP."""
 
-import contextlib
 import hashlib
 import io
 import select
-import sqlite3
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
 
 from tests import hostile, pictures
-from tests.fixtures.server import Server, StartServer
 from tests.handlers.house import House, OldClient, open_house
 from tests.handlers.uploading import (
     BOUNDARY,
@@ -28,7 +23,6 @@ from tests.handlers.uploading import (
     raw,
     read_answer,
     request,
-    until_arrived,
     until_nothing_arrives,
     until_something_arrives,
     upload,
@@ -262,9 +256,6 @@ def test_ten_users_at_once_get_one_stored_copy(house: House, folder: Path) -> No
     assert not arriving(folder)
 
 
-# A server in a process of its own
-
-
 @pytest.mark.parametrize("name", hostile.ENDLESS)
 def test_an_endless_form_is_told_why_and_costs_nothing(ann: Person, folder: Path, name: str) -> None:
     start, more = hostile.ENDLESS[name]
@@ -295,122 +286,3 @@ def test_nothing_of_a_polyglot_is_left(ann: Person, name: str) -> None:
         served = fetch(ann, path)
         assert served.headers["Content-Type"].partition("/")[0] in ("image", "audio", "video")
         assert not [marker for marker in pictures.MARKERS if marker in served.body]
-
-
-# A server in a process of its own
-
-
-class Usage(NamedTuple):
-    """Of a server and its workers: CPU in seconds, the most that either has had in memory in bytes."""
-
-    cpu_s: float
-    loop_s: float  # of the thread that serves everybody
-    memory_bytes: int
-
-
-def usage(server: Server) -> Usage:
-    processes = [server.pid]
-    for task in Path(f"/proc/{server.pid}/task").iterdir():
-        processes += map(int, (task / "children").read_text().split())
-    cpu_s, memory = 0.0, 0
-    for process in processes:
-        folder = Path(f"/proc/{process}")
-        cpu_s += sum(on_cpu_s(task) for task in (folder / "task").iterdir())
-        memory += 1024 * int(next(line.split()[1] for line in status(folder) if line.startswith("VmHWM")))
-    return Usage(cpu_s, on_cpu_s(Path(f"/proc/{server.pid}/task/{server.pid}")), memory)
-
-
-def on_cpu_s(task: Path) -> float:
-    return int((task / "schedstat").read_text().split()[0]) / 1e9
-
-
-def status(folder: Path) -> list[str]:
-    return (folder / "status").read_text().splitlines()
-
-
-def memory_bytes(server: Server) -> int:
-    """The most that the server's process has had in memory."""
-    return 1024 * int(next(line.split()[1] for line in status(Path(f"/proc/{server.pid}")) if line.startswith("VmHWM")))
-
-
-def test_bombs_are_refused_for_little_time_and_memory(start_server: StartServer) -> None:
-    server = start_server("security.throttle=no")
-    person = Person(server.port, "Ann")
-    upload(person, PHOTO)
-    upload(person, pictures.encoded(pictures.quarters(), "AVIF"))  # a worker that has loaded everything
-    stored = sorted(server.folder.glob("resource/??/*"))
-    before = last = usage(server)
-    for name, make in hostile.BOMBS.items():
-        body = make()
-        answer = post_file(person, body)
-        assert 400 <= answer.status < 500, name
-        assert answer.code in (41301, 41501, 40002), name
-        now = usage(server)
-        assert now.cpu_s - last.cpu_s < 2, name
-        # parts of it may come in one turn: what a turn of the loop takes is measured by benchmarks/hostile_uploads.py
-        assert now.loop_s - last.loop_s < 0.5, name
-        last = now
-    answer = post_file(person, hostile.packed(), Content_Encoding="gzip")
-    assert (answer.status, answer.code) == (400, 40002)
-    assert usage(server).cpu_s - last.cpu_s < 2
-    assert usage(server).memory_bytes - before.memory_bytes < 100_000_000
-    assert not arriving(server.folder)
-    assert sorted(server.folder.glob("resource/??/*")) == stored
-
-
-def test_a_hundred_megabytes_pass_through_little_memory(start_server: StartServer) -> None:
-    server = start_server("security.throttle=no")
-    person = Person(server.port, "Ann")
-    upload(person, PHOTO)
-    before = memory_bytes(server)
-    data = b"\x1a" + bytes(104_857_599)
-    stored = post_file(person, form(data, file_name="large.bin"))
-    assert stored.envelope["file"]["size"] == len(data)
-    assert fetch(person, stored.envelope["data"]).body == data
-    assert memory_bytes(server) - before < 20_000_000
-
-
-@pytest.mark.parametrize("moment", ["arriving", "making"])
-def test_whenever_the_server_is_killed_no_half_file_is_left(start_server: StartServer, moment: str) -> None:
-    server = start_server("security.throttle=no")
-    server.expect_log("^Traceback")  # of a worker process that Python had not quite started when its parent was killed
-    person = Person(server.port, "Ann")
-    data = pictures.encoded(pictures.grainy(2400, 1600), "JPEG", quality=95)
-    body = form(data)
-    part = len(body) - (500_000 if moment == "arriving" else 0)
-    connection = raw(person.port, head_of_upload(person, f"Content-Length: {len(body)}"), body[:part])
-    until_something_arrives(server.folder)
-    if moment == "making":
-        until_arrived(server.folder, 2)  # what was made is being written beside what was sent
-    server.kill()
-    connection.close()
-    server.restart()
-    assert not arriving(server.folder)
-    for file in server.folder.glob("resource/??/*"):
-        with Image.open(file) as image:
-            image.load()
-    whole = upload(person, data)
-    assert fetch(person, whole["data"]).status == fetch(person, whole["thumb"]).status == 200
-    assert "ConnectionResetError" not in server.log  # a process whose parent is gone ends without a word
-
-
-def test_the_server_removes_by_itself_what_nothing_has_used_for_a_day(start_server: StartServer) -> None:
-    server = start_server("security.throttle=no")
-    person = Person(server.port, "Ann")
-    unused, used = upload(person, PHOTO), upload(person, pictures.phone_file("PNG", 1))
-    person.call("/user/update", avatar=used["data"])
-    server.stop()
-    with contextlib.closing(sqlite3.connect(server.folder / "im.db")) as database, database:
-        database.execute("UPDATE upload_claim SET created_at_ms = created_at_ms - 86400001")
-    server.restart()
-    until = time.monotonic() + 60
-    while (left := {file.name for file in server.folder.glob("resource/??/*")}) & names_of(unused):
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    assert left == names_of(used)
-    assert fetch(person, used["data"]).status == 200
-    assert fetch(person, unused["data"]).status == 404
-
-
-def names_of(answer: dict[str, Any]) -> set[str]:
-    return {answer[key].removeprefix("/resource/") for key in ("data", "thumb")}
