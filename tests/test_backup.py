@@ -215,6 +215,30 @@ def test_a_full_disk_leaves_no_archive(house: House, tmp_path: Path) -> None:
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("blocks", [100, 500])  # of 512 bytes: in the database, and in a file of 300 kB
+def test_a_restore_onto_a_full_disk_can_be_done_again(house: House, tmp_path: Path, blocks: int) -> None:
+    archive = backed_up(house)
+    settings = (f"storage.url=sqlite:///{tmp_path}/im.db", f"uploads.folder={tmp_path}/resource")
+    options = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, "-m", "imtornado", "restore", str(archive), *options]
+    limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *command]
+    full = subprocess.run(limited, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert full.returncode == 1, full.stderr
+    assert "Traceback" not in full.stderr
+    with closing(sqlite3.connect(tmp_path / "im.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    restored(house, archive, tmp_path)
+    assert contents(f"sqlite:///{tmp_path}/im.db")["message"].rows == 20
+
+
+def test_a_folder_that_cannot_be_made_is_said(house: House, tmp_path: Path) -> None:
+    archive = backed_up(house)
+    (tmp_path / "resource").write_text("a file")
+    refused = house.command("restore", str(archive), folder=tmp_path)
+    assert (refused.returncode, "the restore stopped: " in refused.stderr) == (1, True), refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -6,6 +6,7 @@ the same command begins anew.
 
 import argparse
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ from imtornado.services.blobs import Blobs
 from imtornado.services.uploads import THUMB_MIME, blob_type
 from storage.backends import open_database, sqlite_path
 from storage.copying import clear, is_empty, is_unfinished, opened, release
+from storage.database import Database
 from storage.serving import require_unused, serving
 from storage.snapshots import put_in_place, renew
 from storage.sql_store import SqlStore
@@ -65,28 +67,39 @@ def _restore(config: Config, options: argparse.Namespace) -> None:
         _tell(manifest, f"{options.archive} is whole: it holds")
         return
     blobs = open_blobs(config.uploads)
-    url = config.storage.url
+    try:
+        _put(config, options, manifest, blobs)
+    except DamagedArchive as error:
+        raise Refusal(f"{options.archive} was changed while it was read: {error}") from error
+    except (OSError, sqlite3.Error) as error:
+        reason = f"{error.filename or ''} {error.strerror}".strip() if isinstance(error, OSError) else error
+        raise Refusal(f"the restore stopped: {reason}. The same command begins anew") from error
+    _tell(manifest, f"restored in {time.monotonic() - start:.0f} s:")
+    _tell_absent(manifest, blobs)
+
+
+def _put(config: Config, options: argparse.Namespace, manifest: Manifest, blobs: Blobs) -> None:
+    """Files first, and the database when all are there. Raises: Refusal, DamagedArchive, OSError, sqlite3.Error."""
+    url, root = config.storage.url, Path(config.uploads.folder).resolve()
+    path, mark = sqlite_path(url), root / MARK
     require_unused(url)
     with ExitStack() as stack:
-        target = stack.enter_context(closing(open_database(url, patient=True)))
+        database = open_database(url, unsafe_durability=config.storage.unsafe_durability, patient=True)
+        target = stack.enter_context(closing(database))
         stack.enter_context(serving(url, purpose="imtornado restore"))
-        root = Path(config.uploads.folder).resolve()
-        mark = root / MARK
         if not options.replace:
-            if not (is_unfinished(target) or is_empty(target)):
-                raise Refusal("the database has data already; name an empty one, or say --replace")
-            if not mark.exists() and next(iter(blobs.older_names(FAR_MS)), None) is not None:
-                raise Refusal("there are uploaded files already; name an empty place for them, or say --replace")
+            _require_empty(target, blobs, mark)
         root.mkdir(parents=True, exist_ok=True)
         mark.touch(mode=0o600)
-        path = sqlite_path(url)
         beside = root if path is None else path.resolve().parent
         for place in {beside, root}:
             for left in place.glob(f"{MARK}?*"):  # by one that was killed
                 shutil.rmtree(left)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=MARK, dir=beside)))
-        arriving = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=MARK, dir=root)))
-        copy = _unpack(options, manifest, folder / DATABASE, blobs, arriving)
+        folder, arriving = (
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=MARK, dir=place))) for place in (beside, root)
+        )
+        copy = folder / DATABASE
+        _unpack(options, manifest, copy, blobs, arriving)
         if path is not None:
             target.close()
             replaced = put_in_place(copy, path.resolve(), f"replaced-{datetime.now(UTC):%Y%m%d-%H%M%S}")
@@ -100,8 +113,14 @@ def _restore(config: Config, options: argparse.Namespace) -> None:
                 copying.run(lambda table, done: progress.show(done, f"{done:,} of {steps:,} rows restored, {table}"))
             release(target)
         mark.unlink()
-    _tell(manifest, f"restored in {time.monotonic() - start:.0f} s:")
-    _tell_absent(manifest, blobs)
+
+
+def _require_empty(target: Database, blobs: Blobs, mark: Path) -> None:
+    """What an interrupted restore has left counts as nothing. Raises: Refusal."""
+    if not (is_unfinished(target) or is_empty(target)):
+        raise Refusal("the database has data already; name an empty one, or say --replace")
+    if not mark.exists() and next(iter(blobs.older_names(FAR_MS)), None) is not None:
+        raise Refusal("there are uploaded files already; name an empty place for them, or say --replace")
 
 
 def _checked(archive: Path) -> Manifest:
@@ -128,28 +147,22 @@ def _tell_absent(manifest: Manifest, blobs: Blobs) -> None:
         print(f"{len(names):,} files were not in the backup; {len(absent):,} of them are not in the storage either")
 
 
-def _unpack(options: argparse.Namespace, manifest: Manifest, copy: Path, blobs: Blobs, arriving: Path) -> Path:
+def _unpack(options: argparse.Namespace, manifest: Manifest, copy: Path, blobs: Blobs, arriving: Path) -> None:
     """Puts the files into their place and the database, ready to be served, to `copy`."""
     mimes: dict[str, str] = {}
     progress = Progress(manifest.file_count, sys.stderr)
     done = 0
-    try:
-        for member in members(options.archive):
-            if member.name == DATABASE:
-                _write(copy, proved(member, manifest))
-                renew(copy, end_sessions=options.end_sessions)
-                mimes = _mimes(copy)
-            elif member.name.startswith(FILES):
-                name = member.name.removeprefix(FILES)
-                _write(arriving / name, proved(member, manifest))
-                blobs.put(name, arriving / name, blob_type(name, mimes.get(name, THUMB_MIME)))
-                done += 1
-                progress.show(done, f"{done} of {manifest.file_count} files")
-    except DamagedArchive as error:
-        raise Refusal(f"{options.archive} was changed while it was read: {error}") from error
-    except OSError as error:
-        raise Refusal(f"the restore stopped: {error.strerror}. It begins anew when you say so again") from error
-    return copy
+    for member in members(options.archive):
+        if member.name == DATABASE:
+            _write(copy, proved(member, manifest))
+            renew(copy, end_sessions=options.end_sessions)
+            mimes = _mimes(copy)
+        elif member.name.startswith(FILES):
+            name = member.name.removeprefix(FILES)
+            _write(arriving / name, proved(member, manifest))
+            blobs.put(name, arriving / name, blob_type(name, mimes.get(name, THUMB_MIME)))
+            done += 1
+            progress.show(done, f"{done} of {manifest.file_count} files")
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> None:

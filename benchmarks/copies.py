@@ -1,6 +1,6 @@
 """How long it takes to move a database from SQLite to MySQL and back, to back it up and to restore it.
 
-    python benchmarks/copy.py --source bench/im.db [--mysql mysql://user:password@host:3306/empty]
+    python benchmarks/copies.py --source bench/im.db [--mysql mysql://user:password@host:3306/empty]
 
 The source is an SQLite database that `imtornado bench prepare --grown --messages 1000000` has made; without --mysql a
 MariaDB of its own is started in a temporary folder. Each step is the command that an operator gives, timed as a whole,
