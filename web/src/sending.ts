@@ -50,7 +50,7 @@ async function pictureSize(blob: Blob): Promise<FileInfo> {
 
 async function send(kind: Kind, dstid: number, media: number, blob: Blob, file: FileInfo, poster: Blob | null = null): Promise<void> {
   const blank = { content: '', url: '', pic: '' }
-  await outbox.add({ userid: myId(), kind, dstid, media, ...blank, file, blob, poster })
+  preview(await outbox.add({ userid: myId(), kind, dstid, media, ...blank, file, blob, poster }))
   resumeUploads()
 }
 
