@@ -89,10 +89,18 @@ def test_a_community_hears_its_members(tmp_path: Path, prepared: Server, file: s
         assert one.until(cmd=11)["userid"] == hearer[1]
 
 
-def test_a_grown_database_goes_on_where_it_stands(tmp_path: Path, start_server: StartServer) -> None:
-    done = prepare(tmp_path, "--grown", "--pairs", "3", "--messages", "100", "--friends", "4", "--communities", "2")
+@pytest.fixture(params=["sqlite", "mysql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database; asked for before the server, that it is there until the server has ended."""
+    found: str = f"sqlite:///{tmp_path}/im.db" if request.param == "sqlite" else request.getfixturevalue("mysql_url")
+    return found
+
+
+def test_a_grown_database_goes_on_where_it_stands(url: str, tmp_path: Path, start_server: StartServer) -> None:
+    few = ("--pairs", "3", "--messages", "100", "--friends", "4", "--communities", "2")
+    done = prepare(tmp_path, "--grown", *few, "--set", f"storage.url={url}")
     assert done.returncode == 0, done.stderr
-    server = start_server(f"storage.url=sqlite:///{tmp_path}/im.db")
+    server = start_server(f"storage.url={url}")
     rows = lines(tmp_path, "grown3.txt")
     assert [row[1:] for row in rows[:4]] == [(1, 2), (2, 1), (3, 4), (4, 3)]
     token = rows[0][0].partition("token=")[2]
