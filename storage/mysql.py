@@ -25,8 +25,6 @@ from storage.mysql_url import Address
 
 log = logging.getLogger(__name__)
 
-CONNECT_S = 1.5
-ANSWER_S = 1.5  # for one answer of the server: whoever waits for a call is told within 2 s
 BATCH_ANSWER_S = 5.0  # the writer's clients are told by its own clock; a slow commit may still be acknowledged late
 MIGRATION_ANSWER_S = 3600.0
 LOCK_WAIT_S = 1
@@ -102,7 +100,7 @@ class Mysql:
     def check_server(self, *, migrates: bool) -> None:
         """On a bare connection: an old server does not know what the others ask for."""
         with self._opening():
-            raw = self._bare(ANSWER_S, autocommit=True)
+            raw = self._bare(self.address.answer_s, autocommit=True)
             with closing(raw), raw.cursor() as cursor:
                 found = list(problems(cursor, self.address.name, migrates=migrates))
                 weak = list(durability_problems(cursor))
@@ -158,7 +156,13 @@ class Mysql:
         if held is None:
             held = self._held.connections = {}
         if often not in held:
-            answer_s = MIGRATION_ANSWER_S if self._patient else BATCH_ANSWER_S if often else ANSWER_S
+            answer_s = (
+                MIGRATION_ANSWER_S
+                if self._patient
+                else max(self.address.answer_s, BATCH_ANSWER_S)
+                if often
+                else self.address.answer_s
+            )
             held[often] = connection = MysqlConnection(lambda: self._connect_to_work(answer_s))
             with self._all_lock:
                 self._all.add(connection)
@@ -193,7 +197,7 @@ class Mysql:
             **self.address.driver_options,
             "database": self.address.name,
             "autocommit": autocommit,
-            "connect_timeout": CONNECT_S,
+            "connect_timeout": self.address.answer_s,
             "read_timeout": answer_s,
             "write_timeout": answer_s,
             "client_flag": CLIENT.FOUND_ROWS,  # an UPDATE counts the rows that it met, changed or not, as SQLite's does

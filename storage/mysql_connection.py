@@ -120,7 +120,9 @@ class MysqlConnection:
         with contextlib.suppress(pymysql.MySQLError):  # most often it has ended
             cursor = self._raw.cursor()
             cursor.execute("SHOW GLOBAL STATUS LIKE 'Uptime'")
-            if int(cursor.fetchone()[1]) > time.monotonic() - opened_at:  # else the number is somebody else's
+            # A server that was started since then has given the number to somebody else. It counts whole seconds.
+            is_same = int(cursor.fetchone()[1]) - 1 > time.monotonic() - opened_at
+            if is_same and number != self._raw.thread_id():
                 cursor.execute(f"KILL {number}")
 
     def _send(self, statement: str | bytes) -> _Rows:

@@ -11,11 +11,15 @@ from imtornado.errors import BadParameter
 SCHEME = "mysql"
 PORT = 3306
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-OPTIONS = frozenset({"unix_socket", "ssl_ca"})
+OPTIONS = frozenset({"unix_socket", "ssl_ca", "answer_s"})
+ANSWER_S = 1.5  # for one answer of the server: whoever waits for a call is told within 2 s
 
 
 class Address(NamedTuple):
-    """Where the database is, and as whom it is used. `unix_socket` and `ssl_ca` are paths or ""."""
+    """Where the database is, and as whom it is used. `unix_socket` and `ssl_ca` are paths or "".
+
+    `answer_s` is how long one answer may take.
+    """
 
     host: str
     port: int
@@ -24,6 +28,7 @@ class Address(NamedTuple):
     name: str
     unix_socket: str
     ssl_ca: str
+    answer_s: float
 
     def __repr__(self) -> str:
         """For logs and errors: everything but the password."""
@@ -48,12 +53,15 @@ def parse(url: str) -> Address:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         port = parts.port or PORT
+        answer_s = float(options.get("answer_s", ANSWER_S))
     except ValueError:
         raise _malformed() from None
     name = unquote(parts.path.removeprefix("/"))
     if parts.scheme != SCHEME or not name or "/" in name or not parts.username or parts.fragment:
         raise _malformed()
     if not options.keys() <= OPTIONS or not all(options.values()):
+        raise _malformed()
+    if not 0.1 <= answer_s <= 3600:
         raise _malformed()
     if not parts.hostname and "unix_socket" not in options:
         raise _malformed()
@@ -65,6 +73,7 @@ def parse(url: str) -> Address:
         name=name,
         unix_socket=options.get("unix_socket", ""),
         ssl_ca=options.get("ssl_ca", ""),
+        answer_s=answer_s,
     )
 
 

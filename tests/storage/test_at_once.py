@@ -8,13 +8,23 @@ from functools import partial
 from itertools import chain
 from typing import TypeVar
 
+import pytest
+
 from imtornado.drafts import Changed, ConversationTx, Draft, Outcome, Stored
 from imtornado.errors import Busy, Conflict, NotFound
 from imtornado.records import Kind, Upload
 from storage.store import NewUser, Store
+from tests.fixtures.logs import ExpectLog
 from tests.storage.scene import Scene, at_once, change, errors, seqs
 
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def busy_machine(expect_log: ExpectLog) -> None:
+    """Whoever waits too long for another one says so, and is asked again."""
+    expect_log("storage.messages", "did not come through", optional=True)
+    expect_log("storage.sqlite", "database is locked", optional=True)
 
 
 def patiently(call: Callable[[], T]) -> T:

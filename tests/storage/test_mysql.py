@@ -20,7 +20,7 @@ from storage.backends import open_database, open_store
 from storage.mysql_sql import filled, insert_of, inserts, literal
 from storage.store import NewUser, Store
 from tests.fixtures.logs import ExpectLog
-from tests.fixtures.mariadb import Account, MariaDB
+from tests.fixtures.mariadb import PATIENTLY, Account, MariaDB
 from tests.storage.scene import Scene, errors
 from tests.storage.test_at_once import commit_patiently
 from tests.storage.test_at_once import test_work_of_every_kind_by_many_at_once as work_of_every_kind
@@ -32,7 +32,7 @@ TOLD_WITHIN_S = 20.0  # the promise is 2 s; a busy machine may take longer to sa
 @pytest.fixture
 def url(mariadb: MariaDB) -> Iterator[str]:
     """An empty database of the run's own server."""
-    found = mariadb.url()
+    found = mariadb.url() + PATIENTLY
     yield found
     mariadb.drop(found)
 
@@ -208,17 +208,21 @@ def test_a_server_that_does_not_answer_is_busy(own_server: MariaDB, own_store: S
     assert len(scene.seen(bea, Kind.SINGLE, ada)) == 1
 
 
-def test_a_batch_waits_for_a_lock_and_is_done_anew(mariadb: MariaDB, url: str, scene: Scene) -> None:
+def test_a_batch_waits_for_a_lock_and_is_done_anew(
+    mariadb: MariaDB, url: str, scene: Scene, expect_log: ExpectLog
+) -> None:
+    expect_log("storage.messages", "did not come through", optional=True)  # on a busy machine
     ada, bea = scene.friends()
     draft = scene.draft(ada, Kind.SINGLE, bea)
     waits = mariadb.status("Innodb_row_lock_waits")
     with ThreadPoolExecutor(1) as pool:
         with transaction(mariadb.admin, url) as other:
             other.execute("SELECT id FROM conversation WHERE `key` = %s FOR UPDATE", (single(ada, bea),))
-            committing = pool.submit(scene.outcome, draft)
+            committing = pool.submit(commit_patiently, scene.store, [draft])
             # The second wait is that of the second try.
             _wait(lambda: mariadb.status("Innodb_row_lock_waits") >= waits + 2)
-        assert isinstance(committing.result(), Stored)
+        (outcome,) = committing.result()
+        assert isinstance(outcome, Stored)
 
 
 def test_a_lock_that_is_never_given_up_makes_the_batch_busy(
@@ -235,30 +239,36 @@ def test_a_lock_that_is_never_given_up_makes_the_batch_busy(
     assert isinstance(scene.outcome(draft), Stored)
 
 
-def test_a_batch_that_is_the_victim_of_a_deadlock_is_done_anew(mariadb: MariaDB, url: str, scene: Scene) -> None:
+def test_a_batch_that_is_the_victim_of_a_deadlock_is_done_anew(
+    mariadb: MariaDB, url: str, scene: Scene, expect_log: ExpectLog
+) -> None:
+    expect_log("storage.messages", "did not come through", optional=True)  # on a busy machine
     ada, bea = scene.friends()
     cat, dan = scene.friends()
     before = mariadb.status("Innodb_deadlocks")
-    has_locks, runs = threading.Event(), []
+    has_locks, runs, rounds = threading.Event(), [], 0
 
     def want_a_user(tx: ConversationTx) -> int:
         runs.append(1)
         has_locks.set()
         return tx.owned_count(cat)
 
-    drafts: list[Draft] = [scene.draft(ada, Kind.SINGLE, bea), Change(single(ada, bea), want_a_user)]
-    with ThreadPoolExecutor(1) as pool:
-        with transaction(mariadb.admin, url) as other:
-            # It has changed many rows: the server undoes the other one.
-            other.execute("UPDATE member SET muted = 1 WHERE user_id IN (%s, %s)", (cat, dan))
-            other.execute("UPDATE user SET memo = 'x' WHERE id IN (%s, %s)", (cat, dan))
-            committing = pool.submit(scene.store.commit, drafts)
-            assert has_locks.wait(60)
-            other.execute("SELECT id FROM conversation WHERE `key` = %s FOR UPDATE", (single(ada, bea),))
-        assert not errors(committing.result())
-    assert mariadb.status("Innodb_deadlocks") == before + 1
-    assert len(runs) == 2
-    assert len(scene.seen(ada, Kind.SINGLE, bea)) == 1
+    # Where the other one comes too late, the wait of the batch has ended without a deadlock: once more then.
+    while mariadb.status("Innodb_deadlocks") == before:
+        has_locks.clear()
+        drafts: list[Draft] = [scene.draft(ada, Kind.SINGLE, bea), Change(single(ada, bea), want_a_user)]
+        rounds += 1
+        with ThreadPoolExecutor(1) as pool:
+            with transaction(mariadb.admin, url) as other:
+                # It has changed many rows: the server undoes the other one.
+                other.execute("UPDATE member SET muted = %s WHERE user_id IN (%s, %s)", (rounds, cat, dan))
+                other.execute("UPDATE user SET memo = %s WHERE id IN (%s, %s)", (f"{rounds}", cat, dan))
+                committing = pool.submit(commit_patiently, scene.store, drafts)
+                assert has_locks.wait(60)
+                other.execute("SELECT id FROM conversation WHERE `key` = %s FOR UPDATE", (single(ada, bea),))
+            assert not errors(committing.result())
+    assert len(runs) > rounds
+    assert len(scene.seen(ada, Kind.SINGLE, bea)) == rounds
 
 
 def test_work_of_every_kind_meets_no_deadlock(mariadb: MariaDB, url: str, scene: Scene) -> None:

@@ -150,6 +150,9 @@ def test_a_url_is_taken_apart() -> None:
     assert (found.unix_socket, found.password, found.port) == ("/run/mysqld/mysqld.sock", b"", 3306)
     assert found.driver_options["unix_socket"] == "/run/mysqld/mysqld.sock"
     assert mysql_url.parse("mysql://im@[::1]:3306/im").host == "::1"
+    assert found.answer_s == 1.5
+    found = mysql_url.parse("mysql://im@db/im?ssl_ca=/ca.pem&answer_s=5")
+    assert (found.ssl_ca, found.answer_s) == ("/ca.pem", 5.0)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +169,8 @@ def test_a_url_is_taken_apart() -> None:
         "mysql://u:secret@h/im?charset=latin1",
         "mysql://u:secret@h/im?unix_socket=",
         "mysql://u:secret@h/im#x",
+        "mysql://u:secret@h/im?answer_s=0",
+        "mysql://u:secret@h/im?answer_s=soon",
         "mysql://u:secret@[h/im",
     ],
 )
