@@ -90,8 +90,8 @@ def until_killed(server: Server) -> None:
 @pytest.mark.parametrize(
     ("every", "upload"),
     [
-        pytest.param(7, by_form, id="form"),
-        pytest.param(9, in_pieces, id="pieces"),
+        pytest.param(9, by_form, id="form", marks=pytest.mark.timeout(600)),
+        pytest.param(14, in_pieces, id="pieces", marks=pytest.mark.timeout(600)),
         pytest.param(1, by_form, id="form-every-step", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
         pytest.param(1, in_pieces, id="pieces-every-step", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
