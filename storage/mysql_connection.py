@@ -120,8 +120,9 @@ class MysqlConnection:
         with contextlib.suppress(pymysql.MySQLError):  # most often it has ended
             cursor = self._raw.cursor()
             cursor.execute("SHOW GLOBAL STATUS LIKE 'Uptime'")
-            # A server that was started since then has given the number to somebody else. It counts whole seconds.
-            is_same = int(cursor.fetchone()[1]) - 1 > time.monotonic() - opened_at
+            # A server that was started since then has given the number to somebody else, perhaps to this connection:
+            # it counts whole seconds. Another one of ours would be opened anew.
+            is_same = int(cursor.fetchone()[1]) > time.monotonic() - opened_at
             if is_same and number != self._raw.thread_id():
                 cursor.execute(f"KILL {number}")
 
