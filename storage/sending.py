@@ -174,12 +174,13 @@ class Sending:
         seq = min(draft.seq, last_seq if left_seq is None else min(last_seq, left_seq))
         if seq <= read_seq:
             return Read(read_seq, False)
-        # In a single chat the other one's view changes too (peer_read).
-        everybody = " OR conversation_id = ?" if conversation.community_id == 0 else ""
-        place = (draft.user_id, conversation.conversation_id)
+        place: tuple[int, ...] = (draft.user_id, conversation.conversation_id)
         self._tx.execute("UPDATE member SET read_seq = ? WHERE user_id = ? AND conversation_id = ?", (seq, *place))
-        self._tx.execute(
-            f"UPDATE member SET changed_at_ms = ? WHERE (user_id = ? AND conversation_id = ?){everybody}",
-            (conversation.now_ms, *place, *((conversation.conversation_id,) if everybody else ())),
-        )
+        # In a single chat the other one's view changes too (peer_read). Never both conditions in one statement: MySQL
+        # would walk over rows that other writers have locked.
+        if conversation.community_id == 0:
+            changed, rows = "conversation_id = ?", place[1:]
+        else:
+            changed, rows = "user_id = ? AND conversation_id = ?", place
+        self._tx.execute(f"UPDATE member SET changed_at_ms = ? WHERE {changed}", (conversation.now_ms, *rows))
         return Read(seq, True, quiet=not (may_send or conversation.community_id))
