@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures.backends import BACKENDS
-from tests.fixtures.mariadb import Databases
+from tests.fixtures.mariadb import PATIENTLY, Databases
 from tests.fixtures.server import Server
 from tests.fixtures.tls import Certificate
 from tests.people import Person
@@ -49,7 +49,7 @@ def chat_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         certificate: Certificate = request.getfixturevalue("certificate")
         settings += [f"server.tls_cert={certificate.chain}", f"server.tls_key={certificate.key}"]
     databases: Databases | None = request.getfixturevalue("mysql_databases") if request.param == "mysql" else None
-    url = databases.url() if databases else ""
+    url = databases.url() + PATIENTLY if databases else ""
     settings += [f"storage.url={url}"] if url else []
     server = Server(tmp_path_factory.mktemp("server"), tuple(settings))
     try:
