@@ -1,6 +1,7 @@
 """`imtornado backup` and `restore`, as an operator uses them beside a server and after its loss."""
 
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -210,7 +211,9 @@ def test_a_full_disk_leaves_no_archive(house: House, tmp_path: Path) -> None:
             encoding="utf-8",
             check=False,
         )
-        assert (full.returncode, "the backup could not be written" in full.stderr) == (1, True), full.stderr
+        assert full.returncode == 1, full.stderr
+        # The limit is the process's: it may stop what is written to the database itself, where its log has grown.
+        assert re.search("the backup could not be written|the database cannot be used now", full.stderr), full.stderr
         assert "Traceback" not in full.stderr
         assert not list(tmp_path.iterdir())
 

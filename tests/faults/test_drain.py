@@ -24,7 +24,10 @@ WARM_UP = 300  # acks before the signal
 
 
 async def drain(server: Server, town: Town) -> tuple[Verdict, float, list[float], list[int]]:
-    """The verdict after a restart, the seconds from signal to exit, and when and with what the sockets were closed."""
+    """The verdict after a restart, the seconds from signal to exit, and when and with what the sockets were closed.
+
+    When: of second devices that only read, because those of senders wait for their last answer.
+    """
     async with asyncio.TaskGroup() as group:
         traffic = Traffic(server.port, group)
         senders = [Sender(traffic, person, town.targets[person.user_id], window=1) for person in town.people]
@@ -35,6 +38,8 @@ async def drain(server: Server, town: Town) -> tuple[Verdict, float, list[float]
         await traffic.acks(WARM_UP)
         sockets = [sender.socket for sender in senders if sender.socket is not None]
         assert len(sockets) == len(senders)
+        idle = [await ChatSocket.open(server.port, person.token, lambda _: None) for person in town.people]
+        sockets += idle
         traffic.up.clear()  # whoever was sent away waits for the next server
         begin = time.monotonic()
         stopping = group.create_task(asyncio.to_thread(server.stop))
@@ -50,7 +55,7 @@ async def drain(server: Server, town: Town) -> tuple[Verdict, float, list[float]
         await asyncio.to_thread(server.restart)
         traffic.up.set()
         await traffic.finish()
-    closes = sorted(socket.closed_at for socket in sockets)
+    closes = sorted(socket.closed_at for socket in idle)
     verdict = judge(traffic.ledger, read_database(server.storage_url), readers=False)
     return verdict, took_s, closes, [socket.close_code for socket in sockets]
 
