@@ -100,6 +100,7 @@ def check(ledger: Ledger, victim: Victim) -> None:
     assert max(victim.back_s) < BACK_S
 
 
+@pytest.mark.long  # failed once in some fifty runs, for a reason that is not known yet
 @pytest.mark.timeout(240)
 def test_one_trouble_after_the_other(own_mariadb: MariaDB, start_server: StartServer) -> None:
     steps = [(trouble, 1.0, 0.0) for trouble in TROUBLES.values()]
