@@ -1,6 +1,6 @@
 # make run    a messenger on http://127.0.0.1:8081, with nothing to configure
 # make test   every test
-# make test-faults  the long forms: hundreds of kills, cuts and full disks (half an hour)
+# make test-faults  the long forms: hundreds of kills, cuts and full disks (take long)
 # make check  format, lint, types (server and web client)
 # make        check and test
 # All of them do their own set-up, in .venv; a second run only does what changed.
