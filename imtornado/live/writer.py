@@ -182,7 +182,6 @@ class Writer:
             if lane.committing and lane.committing[0].submitted_at <= limit:
                 for pending in lane.committing:
                     if not pending.answered and pending.submitted_at <= limit:
-                        pending.answered = True
                         self._deliver(pending, _busy())
             if not lane.waiting or lane.waiting[0].submitted_at > limit:
                 continue

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.database import read_database
 from tests.faults.ledger import BUSY, Finding, Ledger, conversation_key, judge
-from tests.faults.outside import OUTAGE, write_lock
+from tests.faults.outside import OUTAGE, PATIENCE_S, write_lock
 from tests.faults.patient import Patient
 from tests.faults.sockets import ChatSocket, call
 from tests.faults.town import SETTINGS, SINGLE, Town
@@ -66,6 +66,28 @@ def test_another_process_holds_the_database(start_server: StartServer) -> None:
         check(server, ledger, people)
         for person in people:
             person.socket.abort()
+
+    asyncio.run(run())
+
+
+def test_a_socket_is_read_on_after_a_50301(start_server: StartServer) -> None:
+    """A draft that has its 50301 is none of the open ones any more, whether a thread has it or not."""
+    server = start_server(*SETTINGS, "messages.unacked=1", "messages.busy_after_ms=200")
+    server.expect_log(OUTAGE)
+    town = Town(server.port, people=2, communities=0)
+    ledger = Ledger()
+
+    async def run() -> None:
+        one, other = town.people
+        sender = await Patient(ledger, one, other.user_id).open(server)
+        with write_lock(server.storage_url):
+            for _ in range(3):
+                async with asyncio.timeout(PATIENCE_S):
+                    assert (await sender.answer(sender.send()))["code"] == BUSY
+        async with asyncio.timeout(PATIENCE_S):
+            await sender.insist()
+        check(server, ledger, [sender])
+        sender.socket.abort()
 
     asyncio.run(run())
 
