@@ -21,6 +21,7 @@ class Search(BaseHandler):
         limit = params.integer("limit", default=PAGE, maximum=MAX_PAGE)
         self.context.throttle.search(self.session_id)
         page = await self.call(self.context.search.messages, self.user_id, text, place, cursor, limit)
-        self.reply_rows((protocol.hit(hit.found, hit.excerpt) for hit in page.hits), page.next_cursor or None)
+        rows = (protocol.hit(hit.found, hit.excerpt) for hit in page.hits)
+        self.reply_rows(rows, page.next_cursor or None, indexing=page.indexing)
 
     get = post

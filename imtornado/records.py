@@ -255,10 +255,14 @@ class Found(Record, frozen=True):
 
 
 class FoundPage(Record, frozen=True):
-    """Newest first. `next_position` (created_at_ms, conversation_id, seq): go on before it; None at the end."""
+    """Newest first. `next_position` (created_at_ms, conversation_id, seq): go on before it; None at the end.
+
+    `behind` says at the end that there may be more: messages wait to be indexed for longer than usual.
+    """
 
     rows: tuple[Found, ...]
     next_position: tuple[int, int, int] | None
+    behind: bool
 
 
 class Indexed(Record, frozen=True):

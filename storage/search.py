@@ -12,6 +12,7 @@ from imtornado.tokenizer import Query
 from storage.headings import headings_of, nicknames_of
 from storage.rows import destination, window
 from storage.search_entries import SHELF_SEQS, seq_at, shelf_of
+from storage.search_lag import is_behind
 from storage.search_walk import Place, Position, Shelf, Walk
 from storage.transactions import Transactions, Tx
 
@@ -40,6 +41,7 @@ class SqlSearch:
             hits = walk.page(_shelves(tx, places, before), limit)
             headings = headings_of(tx, user_id, {one.conversation_id: one.key for one, _ in hits})
             nicknames = nicknames_of(tx, user_id, {message.sender_id for _, message in hits})
+            behind = walk.next_position is None and is_behind(tx, places)
         rows = tuple(
             Found(
                 *destination(one.key, user_id),
@@ -49,7 +51,7 @@ class SqlSearch:
             )
             for one, message in hits
         )
-        return FoundPage(rows, walk.next_position)
+        return FoundPage(rows, walk.next_position, behind)
 
 
 def _places(tx: Tx, user_id: int, place: tuple[int, int] | None) -> list[Place]:

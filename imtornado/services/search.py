@@ -14,10 +14,14 @@ class Hit(Record, frozen=True):
 
 
 class HitPage(Record, frozen=True):
-    """Newest first. `next_cursor` is "" after the last page; a page may be short, or empty, and not the last."""
+    """Newest first. `next_cursor` is "" after the last page; a page may be short, or empty, and not the last.
+
+    `indexing` says on the last one that the index is still to be filled, so that hits may be missing.
+    """
 
     hits: tuple[Hit, ...]
     next_cursor: str
+    indexing: bool
 
 
 class Search:
@@ -39,7 +43,8 @@ class Search:
         page = self._store.search.find(user_id, wanted, place, _parse_cursor(cursor), limit)
         hits = tuple(Hit(found, tokenizer.excerpt(found.message.content, wanted)) for found in page.rows)
         position = page.next_position
-        return HitPage(hits, ".".join(f"{number:x}" for number in position) if position else "")
+        cursor = ".".join(f"{number:x}" for number in position) if position else ""
+        return HitPage(hits, cursor, page.behind)
 
 
 def _parse_cursor(text: str) -> tuple[int, int, int] | None:

@@ -1,6 +1,9 @@
 """Finding messages in a browser: everywhere and in one chat, at a desk and on a phone, and the way to the message."""
 
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -8,11 +11,14 @@ from playwright.sync_api import Page, expect
 from imtornado.clock import Clock
 from imtornado.drafts import MessageDraft
 from imtornado.records import Kind
+from imtornado.tokenizer import VERSION
 from storage.backends import open_store
 from tests.browser.test_conversation import PHONE, log_in, open_chat
 from tests.browser.test_two_people import at, message
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.server import Server, StartServer
+from tests.handlers.house import open_house
+from tests.handlers.test_retention import a_week_of_messages
 from tests.people import Person
 
 FAR = 4_500  # messages after the first one: more than a chat reads back for a jump
@@ -124,3 +130,60 @@ def test_what_was_said_is_found_and_shown(start_server: StartServer, open_page: 
     server.restart()
     at(desk, "search-failed").get_by_role("button").click()
     expect(at(desk, "search-nothing")).to_be_visible()
+
+
+def test_all_of_a_search_can_be_done_by_keyboard(start_server: StartServer, open_page: OpenPage) -> None:
+    server = start_server("security.throttle=no")
+    ann = Person(server.port, "Ann")
+    for number in range(MANY):
+        ann.say(ann.user_id, f"Shopping {number}" + (" for tea" if number % 2 else ""))
+    page = open_page(server.base_url, locale="en-GB", reduced_motion="reduce")
+    log_in(page, ann)
+    open_chat(page, "Notes to self")
+    keyboard = page.keyboard
+
+    # Down and up the hits; whoever writes on is back in the field, and reads what is new from its beginning.
+    at(page, "composer").focus()
+    keyboard.press("Control+k")
+    keyboard.type("shop ")
+    keyboard.press("Enter")  # asks at once
+    expect(at(page, "search-hit").first).to_contain_text(f"Shopping {MANY - 1}")
+    for _ in range(12):
+        keyboard.press("ArrowDown")
+    expect(at(page, "search-hit").nth(11)).to_be_focused()
+    keyboard.press("ArrowUp")
+    expect(at(page, "search-hit").nth(10)).to_be_focused()
+    keyboard.type("tea")
+    expect(at(page, "search-field")).to_be_focused()
+    expect(at(page, "search-field")).to_have_value("shop tea")
+    expect(at(page, "search-hit")).to_have_count(MANY // 2)
+    expect(at(page, "search-hit").first).to_be_in_viewport()
+    expect(at(page, "search-hit").first.locator("mark")).to_have_text(["Shop", "tea"])
+
+    # Esc gives the focus back; a hit is marked where it stands, without motion too.
+    keyboard.press("Escape")
+    expect(at(page, "search")).to_have_count(0)
+    expect(at(page, "composer")).to_be_focused()
+    keyboard.press("Control+k")
+    keyboard.type("shopping 3")
+    expect(at(page, "search-hit").last).to_contain_text("Shopping 3 for tea")
+    keyboard.press("ArrowDown")
+    keyboard.press("Enter")
+    expect(message(page, "Shopping 3 for tea")).to_be_in_viewport()
+    expect(message(page, "Shopping 3 for tea")).not_to_have_css("background-color", "rgba(0, 0, 0, 0)")
+
+
+def test_who_finds_too_little_reads_that_the_index_is_still_made(tmp_path: Path, open_page: OpenPage) -> None:
+    _, (_, token) = a_week_of_messages(f"sqlite:///{tmp_path}/im.db")
+    with closing(sqlite3.connect(tmp_path / "im.db")) as connection, connection:
+        # Another process has begun it, and takes its time.
+        job = ("search", "elsewhere", 2**52, -1, VERSION)
+        connection.execute("INSERT INTO job (name, holder, until_ms, position, version) VALUES (?, ?, ?, ?, ?)", job)
+    with open_house(tmp_path) as house:
+        page = open_page(f"http://127.0.0.1:{house.port}", **PHONE)
+        page.context.add_cookies([{"name": "im_session", "value": token, "url": f"http://127.0.0.1:{house.port}"}])
+        page.goto("/")
+        at(page, "open-search").tap()
+        at(page, "search-field").fill("text")
+        expect(at(page, "search-nothing")).to_contain_text("仍在建立搜索索引")
+        page.context.close()

@@ -78,7 +78,9 @@ def test_a_hit_says_where_who_when_and_what(house: House) -> None:
     ann.call("/contact/remark", dstid=bob.user_id, remark="Bobby")
     sent = bob.say(ann.user_id, "早上好\n明天下午三点在二楼开会，" + "请大家准时参加。" * 20)
     indexed(house)
-    (row,) = ann.rows("/message/search", q="开会")
+    found = ann.call("/message/search", q="开会")
+    assert (found["next"], found["indexing"]) == (None, False)
+    (row,) = found["rows"]
     assert row == {
         "kind": 10,
         "dstid": bob.user_id,

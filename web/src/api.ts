@@ -17,6 +17,7 @@ export interface Page<T> {
   last?: number
   ver?: number
   expired?: boolean
+  indexing?: boolean
 }
 
 /** The server answered, and said no. `field` names the input at fault, where there is one. */

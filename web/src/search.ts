@@ -46,20 +46,24 @@ export function want(key: string, seq: number): void {
 export interface Found {
   hits: Hit[]
   next: string | null
+  /** The server's index is behind: there may be more. Known on the last page. */
+  indexing: boolean
 }
 
 /** Hits after the cursor, newest first. Raises ApiError or NoAnswer. */
 export async function findMessages(q: string, key: string, after: string | null): Promise<Found> {
   const hits: Hit[] = []
   let next = after
+  let indexing = false
   for (let pages = 0; pages < MOST_SHORT_PAGES; pages++) {
     const place = key === '' ? {} : where(key)
     const answer = await page<Hit>('/message/search', { q, ...place, limit: PAGE, ...(next === null ? {} : { after: next }) })
     hits.push(...answer.rows)
     next = typeof answer.next === 'string' ? answer.next : null
+    indexing = answer.indexing ?? false
     if (next === null || hits.length >= PAGE) break
   }
-  return { hits, next }
+  return { hits, next, indexing }
 }
 
 const LETTER = /[\p{L}\p{N}\p{M}]/u
@@ -74,8 +78,12 @@ export function isSearchable(q: string): boolean {
   return NEIGHBOURS.test(q) || WORD.test(q) || SYMBOL.test(q)
 }
 
+// Whether an emoji is shown as a picture.
+const SHAPING = /[\uFE0E\uFE0F]/g
+
+/** As the server compares texts: by way of the capital, "ß" is "ss". */
 function fold(text: string): string {
-  return text.normalize('NFKC').toLowerCase()
+  return text.replace(SHAPING, '').normalize('NFKC').toUpperCase().toLowerCase()
 }
 
 function beginsInWord(folded: string, place: number, term: string): boolean {
@@ -87,7 +95,7 @@ function beginsInWord(folded: string, place: number, term: string): boolean {
 
 /** The text in parts, those marked that the query asks for. */
 export function marked(text: string, q: string): Part[] {
-  const characters = [...text]
+  const characters = [...text.normalize('NFC')]
   // Folding changes lengths: each unit of the folded text knows its character.
   const owners: number[] = []
   let folded = ''

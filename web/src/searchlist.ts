@@ -14,8 +14,12 @@ export interface SearchList {
   /** Why it failed, in the user's language. */
   problem: Ref<string>
   more: Ref<boolean>
+  /** At the end of the hits: the server's index is behind, so that some may be missing. */
+  indexing: Ref<boolean>
   loadMore(): Promise<void>
   again(): void
+  /** Asks at once for what was typed last. */
+  now(): void
 }
 
 /** Hits for what is being typed into `text`, in the chat `key` or everywhere; the answer to the last question wins. */
@@ -24,12 +28,14 @@ export function useSearchList(text: Ref<string>, key: Ref<string>): SearchList {
   const state = ref<SearchState>('idle')
   const problem = ref('')
   const more = ref(false)
+  const indexing = ref(false)
   let next: string | null = null
   let question = 0
   let timer: ReturnType<typeof setTimeout> | undefined
 
   async function ask(after: string | null): Promise<void> {
     const mine = after === null ? ++question : question
+    timer = undefined
     state.value = 'loading'
     try {
       const found = await findMessages(text.value.trim(), key.value, after)
@@ -37,9 +43,11 @@ export function useSearchList(text: Ref<string>, key: Ref<string>): SearchList {
       hits.value = after === null ? found.hits : [...hits.value, ...found.hits]
       next = found.next
       more.value = next !== null
+      indexing.value = found.indexing
       state.value = 'done'
     } catch (error) {
       if (mine !== question) return
+      if (after === null) hits.value = []
       const wrong = error instanceof ApiError && error.code === Code.badParameter
       state.value = wrong ? 'short' : 'failed'
       problem.value = explain(error)
@@ -48,9 +56,11 @@ export function useSearchList(text: Ref<string>, key: Ref<string>): SearchList {
 
   function begin(pauseMs: number): void {
     clearTimeout(timer)
+    timer = undefined
     question++
     next = null
     more.value = false
+    indexing.value = false
     const wantedText = text.value.trim()
     if (!isSearchable(wantedText)) {
       hits.value = []
@@ -59,6 +69,16 @@ export function useSearchList(text: Ref<string>, key: Ref<string>): SearchList {
     }
     state.value = 'loading'
     timer = setTimeout(() => void ask(null), pauseMs)
+  }
+
+  function again(): void {
+    if (state.value === 'failed') void ask(next)
+  }
+
+  function now(): void {
+    if (timer === undefined) return
+    clearTimeout(timer)
+    void ask(null)
   }
 
   async function loadMore(): Promise<void> {
@@ -75,12 +95,5 @@ export function useSearchList(text: Ref<string>, key: Ref<string>): SearchList {
     question++
   })
 
-  return {
-    hits,
-    state,
-    problem,
-    more,
-    loadMore,
-    again: () => void (state.value === 'failed' && (next === null ? ask(null) : ask(next))),
-  }
+  return { hits, state, problem, more, indexing, loadMore, again, now }
 }
