@@ -1,10 +1,12 @@
 """What every HTTP handler stands on: the checks before a call, the way into a worker thread, the one way to reply."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from time import monotonic
 from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
@@ -98,10 +100,14 @@ class BaseHandler(tornado.web.RequestHandler):
     """
 
     access: ClassVar[Access]
+    prompt: ClassVar[bool] = False  # a message or a change of one: whoever sends it has an answer within 2 s
     counted_as: ClassVar[str] = ""  # label in the metrics, where the path is up to the caller
 
     def initialize(self, context: Context) -> None:
         self.context = context
+        self.arrived_at = monotonic()
+        busy_after_s = context.config.messages.busy_after_ms / 1000 if self.prompt else math.inf
+        self.due_at = self.arrived_at + busy_after_s  # Busy is said then, whatever took the time
         self.language = caller.language(self.request)
         self.params = Params({}, form=False)
         self.session: Session | None = None
@@ -127,7 +133,7 @@ class BaseHandler(tornado.web.RequestHandler):
     async def identify(self) -> None:
         """Finds the session and its user. Raises: NotLoggedIn, CrossSite."""
         token, by_cookie = self._token()
-        found = await self.context.live.sessions.identify(token) if token else None
+        found = await self.context.live.sessions.identify(token, self.due_at) if token else None
         if found is None:
             raise NotLoggedIn("Please log in.")
         if by_cookie and not self._is_safe() and self._same_origin() is None:
@@ -161,7 +167,7 @@ class BaseHandler(tornado.web.RequestHandler):
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises, from a database thread. Raises: Busy."""
-        return await self.context.workers.database.call(function, *args, **kwargs)
+        return await self.context.workers.database.call_until(self.due_at, function, *args, **kwargs)
 
     def reply(self, data: object = None, **beside: object) -> None:
         """Ends the call with `data` in the envelope, and `beside` next to it."""

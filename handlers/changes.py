@@ -12,6 +12,7 @@ class _Alter(BaseHandler):
     """A change of a message: counted as a message of the session, and answered after the commit."""
 
     access = Access.SESSION
+    prompt = True
 
     async def post(self) -> None:
         altered = await self.alter()

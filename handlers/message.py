@@ -28,6 +28,7 @@ def conversation_of(params: Params) -> tuple[Kind, int]:
 
 class Send(BaseHandler):
     access = Access.SESSION
+    prompt = True
 
     async def post(self) -> None:
         """As a frame on the socket; 200 only after the commit."""
@@ -40,7 +41,7 @@ class Send(BaseHandler):
             raise BadParameter("cid is needed: 1 to 64 printable ASCII characters, new for every message.", field="cid")
         self.context.throttle.send(self.session.session_id)
         waiter = Waiter()
-        self.context.live.writer.submit(Pending(message_draft(self.user_id, got), waiter))
+        self.context.live.writer.submit(Pending(message_draft(self.user_id, got), waiter, arrived_at=self.arrived_at))
         stored = await waiter.outcome()
         assert isinstance(stored, Stored)
         self.reply(
@@ -121,12 +122,13 @@ class History(BaseHandler):
 
 class MarkRead(BaseHandler):
     access = Access.SESSION
+    prompt = True
 
     async def post(self) -> None:
         kind, dstid = conversation_of(self.params)
         draft = ReadDraft(self.user_id, kind, dstid, self.params.integer("seq", minimum=0))
         waiter = Waiter()
-        self.context.live.writer.submit(Pending(draft, waiter))
+        self.context.live.writer.submit(Pending(draft, waiter, arrived_at=self.arrived_at))
         read = await waiter.outcome()
         assert isinstance(read, Read)
         self.reply({"seq": read.seq})

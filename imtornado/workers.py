@@ -5,9 +5,10 @@ instead of growing: the caller is told when to come back.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import ParamSpec, TypeVar
 
 from imtornado.errors import Busy
@@ -15,6 +16,8 @@ from imtornado.processes import ProcessPool
 from imtornado.timings import Timings
 
 WAIT_MS = 10_000
+RETRY_AFTER_MS = 1000
+BUSY = "The server is busy. Try again in a moment."
 CALM_LOOKS = 3
 LOOK_EVERY_S = 0.01
 
@@ -64,16 +67,27 @@ class Pool:
 
         A caller that is cancelled leaves the call running: its place is free when the call ends.
         """
+        return await self.call_until(math.inf, function, *args, **kwargs)
+
+    async def call_until(self, due_at: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `call`, and Busy once the monotonic clock says `due_at`: what no thread has taken by then is not made.
+
+        What a thread is at goes on, and nobody hears of it.
+        """
         if self.waiting >= self._limit or self._closed:
             self.refused += 1
             raise _busy()
         self.waiting += 1
         handed_in = perf_counter()
         future = asyncio.get_running_loop().run_in_executor(
-            self._executor, lambda: self._run(handed_in, lambda: function(*args, **kwargs))
+            self._executor, lambda: self._run(handed_in, due_at, lambda: function(*args, **kwargs))
         )
         future.add_done_callback(self._finished)
         try:
+            if due_at < math.inf:
+                await asyncio.wait((future,), timeout=max(0.0, due_at - monotonic()))
+                if not future.done():
+                    raise _WaitedTooLong(BUSY, retry_after_ms=RETRY_AFTER_MS)
             return await asyncio.shield(future)
         except _WaitedTooLong:
             self.refused += 1
@@ -83,12 +97,12 @@ class Pool:
                 raise _busy() from None
             raise
 
-    def _run(self, handed_in: float, call: Callable[[], T]) -> T:
+    def _run(self, handed_in: float, due_at: float, call: Callable[[], T]) -> T:
         """On a thread. What waited for too long is not made: its caller will ask again, or has gone."""
         began = perf_counter()
         self._waits.add(self._name, began - handed_in)
-        if began - handed_in > self.wait_s:
-            raise _WaitedTooLong("The server is busy. Try again in a moment.", retry_after_ms=1000)
+        if began - handed_in > self.wait_s or monotonic() > due_at:
+            raise _WaitedTooLong(BUSY, retry_after_ms=RETRY_AFTER_MS)
         try:
             return call()
         finally:
@@ -149,8 +163,8 @@ class Workers:
 
 
 class _WaitedTooLong(Busy):
-    """No thread had taken the call in time."""
+    """No thread had taken the call in time, or was done with it."""
 
 
 def _busy() -> Busy:
-    return Busy("The server is busy. Try again in a moment.", retry_after_ms=1000)
+    return Busy(BUSY, retry_after_ms=RETRY_AFTER_MS)

@@ -17,6 +17,9 @@ BUSY_FOR_S = 60
 DONE_BEFORE = {
     "/message/send": 0,
     "/message/read": 0,
+    "/message/recall": 0,
+    "/message/edit": 0,
+    "/message/react": 0,
     "/contact/joincommunity": 0,
     "/community/leave": 40401,
     "/community/kick": 40401,

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from time import monotonic
 
 import pytest
 
@@ -49,4 +50,36 @@ async def test_what_waited_too_long_for_a_thread_is_refused_and_not_made() -> No
     pool.wait_s = 60
     await pool.call(made.append, 2)
     assert made == [2]
+    pool.close()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_caller_is_told_when_his_time_is_over_and_what_waits_is_not_made() -> None:
+    pool, began, go_on, made = Pool("test", 1, 8), threading.Event(), threading.Event(), list[int]()
+
+    def hold() -> bool:
+        began.set()
+        return go_on.wait(60)
+
+    running = asyncio.ensure_future(pool.call(hold))
+    assert await asyncio.to_thread(began.wait, 60)
+    with pytest.raises(Busy):
+        await pool.call_until(monotonic() + 0.01, made.append, 1)
+    assert (pool.refused, pool.waiting) == (1, 2)
+    go_on.set()
+    assert await running
+    await pool.call_until(monotonic() + 60, made.append, 2)
+    assert made == [2]
+    pool.close()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_caller_whose_time_is_over_leaves_the_thread_at_its_work() -> None:
+    pool, go_on = Pool("test", 1, 8), threading.Event()
+    with pytest.raises(Busy):
+        await pool.call_until(monotonic() + 0.01, go_on.wait, 60)
+    assert pool.waiting == 1
+    go_on.set()
+    assert await pool.call(go_on.is_set)
+    assert pool.waiting == 0
     pool.close()

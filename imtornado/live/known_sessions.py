@@ -6,6 +6,7 @@ next read of the table of events (two seconds) where another process caused it. 
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Collection
 
 from imtornado.errors import Busy
@@ -38,14 +39,14 @@ class KnownSessions:
         self.cache: Cache[bytes, tuple[bytes, Found]] = Cache(size)
         self._of_user: dict[int, set[bytes]] = {}  # {user_id: keys in the cache}
 
-    async def identify(self, token: str) -> Found | None:
-        """The live session of the token and its enabled user. Raises: Busy."""
+    async def identify(self, token: str, due_at: float = math.inf) -> Found | None:
+        """The live session of the token and its enabled user. Raises: Busy, at the latest at `due_at` (monotonic)."""
         key = hashlib.sha256(token.encode()).digest()
         known = self.cache.get(key)
         if known is not None and known[1][0].expires_at_ms > self._now_ms():
             return known[1]
         ticket = self._registry.ticket()
-        found = await self._pool.call(self._find, token)
+        found = await self._pool.call_until(due_at, self._find, token)
         if found is not None and not self._changed_since(ticket, found[1].user_id):
             self._keep(key, found)
         return found

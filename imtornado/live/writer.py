@@ -1,8 +1,8 @@
 """Group commit: drafts are queued on the loop, and one thread commits whatever is queued in one transaction.
 
 While a batch commits the next one gathers, so there is no timer, and an idle server commits at once. A draft
-without outcome after `busy_after_ms` is answered with Busy (outcome unknown); if a thread had taken it, its true
-outcome is still delivered when it comes.
+without outcome `busy_after_ms` after it arrived is answered with Busy (outcome unknown); if a thread had taken it, its
+true outcome is still delivered when it comes.
 """
 
 import asyncio
@@ -42,16 +42,19 @@ class Source(Protocol):
 
 
 class Pending:
-    """A draft on its way. `rid` belongs to the source; `answered` is set when Busy has been said."""
+    """A draft on its way. `rid` belongs to the source; `answered` is set when Busy has been said.
 
-    __slots__ = ("answered", "draft", "rid", "size_bytes", "source", "submitted_at")
+    `arrived_at` is when the server got it, on the monotonic clock; 0.0: just now.
+    """
 
-    def __init__(self, draft: Draft, source: Source, rid: str = "") -> None:
+    __slots__ = ("answered", "arrived_at", "draft", "rid", "size_bytes", "source")
+
+    def __init__(self, draft: Draft, source: Source, rid: str = "", arrived_at: float = 0.0) -> None:
         self.draft = draft
         self.source = source
         self.rid = rid
         self.answered = False
-        self.submitted_at = time.monotonic()
+        self.arrived_at = arrived_at or time.monotonic()
         self.size_bytes = DRAFT_BYTES + (len(draft.content) if type(draft) is MessageDraft else 0)
 
 
@@ -166,31 +169,30 @@ class Writer:
         self.on_batch(len(batch), took_s)
         self.queued -= len(batch)
         self.queued_bytes -= sum(map(_size_of, batch))
-        deliver = self._deliver
         for pending, outcome in zip(batch, outcomes, strict=True):
-            try:
-                deliver(pending, outcome)
-            except Exception:
-                log.exception("the outcome of a draft could not be delivered")
+            self._tell(pending, outcome)
         if not self.queued:
             self._idle.set()
+
+    def _tell(self, pending: Pending, outcome: Outcome) -> None:
+        """What goes wrong with one must not keep the others from theirs."""
+        try:
+            self._deliver(pending, outcome)
+        except Exception:
+            log.exception("the outcome of a draft could not be delivered")
 
     def _sweep(self) -> None:
         """Says Busy for what has waited too long; what no thread has taken will not be written at all."""
         limit = time.monotonic() - self._settings.busy_after_ms / 1000
         for lane in self._lanes:
-            if lane.committing and lane.committing[0].submitted_at <= limit:
-                for pending in lane.committing:
-                    if not pending.answered and pending.submitted_at <= limit:
-                        self._deliver(pending, _busy())
-            if not lane.waiting or lane.waiting[0].submitted_at > limit:
-                continue
-            late = [pending for pending in lane.waiting if pending.submitted_at <= limit]
-            lane.waiting = lane.waiting[len(late) :]  # they stand in the order in which they came
-            self.queued -= len(late)
-            self.queued_bytes -= sum(map(_size_of, late))
+            late = [pending for pending in lane.waiting if pending.arrived_at <= limit]
+            if late:
+                lane.waiting = [pending for pending in lane.waiting if pending.arrived_at > limit]
+                self.queued -= len(late)
+                self.queued_bytes -= sum(map(_size_of, late))
+            late += [one for one in lane.committing if one.arrived_at <= limit and not one.answered]
             for pending in late:
-                self._deliver(pending, _busy())
+                self._tell(pending, _busy())
         if not self.queued:
             self._idle.set()
         self._sweeper = self.loop.call_later(SWEEP_S, self._sweep)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from tests.faults.answers import Answers
 from tests.faults.ledger import Alteration, Attempt, Ledger, conversation_key
 from tests.faults.sockets import ChatSocket, call
 from tests.faults.town import Target
@@ -26,6 +27,7 @@ class Traffic:
         self.port = port
         self._group = group  # ends the whole run when a client fails
         self.ledger = Ledger()
+        self.answers = Answers()
         self.random = random.Random(seed)
         self.up = asyncio.Event()  # clients wait for it, else they would take the port of a server that is down
         self.up.set()
@@ -54,6 +56,18 @@ class Traffic:
             return False
         self._left -= 1
         return True
+
+    async def call(self, person: Person, path: str, **fields: object) -> dict[str, Any]:
+        """The envelope of a call whose answer is waited for as for that to a frame. Raises: Failure, OSError."""
+        asked_at = time.monotonic()
+        answered = "ACK"
+        try:
+            return await call(self.port, path, person.token, **fields)
+        except Failure as failure:
+            answered = f"ERROR {failure.code}"
+            raise
+        finally:
+            self.answers.add(f"{person.nickname}, by {path},", answered, asked_at)
 
     def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """A call that its client does not wait for."""
@@ -100,7 +114,6 @@ class Sender:
         self.outbox: dict[str, dict[str, Any]] = {}  # {cid: its frame}, in the order of sending
         self.alter_every = 0  # every so many acks one message is recalled or edited
         self.close_codes: list[int] = []
-        self.slowest_s = 0.0  # from a try to its answer, ACK or ERROR
         self._asked_at: dict[str, float] = {}  # {cid: when its try was sent that has no answer yet}
         self._acked = 0
         self.socket: ChatSocket | None = None
@@ -154,7 +167,8 @@ class Sender:
     def _heard(self, message: dict[str, Any]) -> None:
         cmd = message["cmd"]
         if cmd in (ACK, ERROR) and (asked_at := self._asked_at.pop(message["cid"], None)) is not None:
-            self.slowest_s = max(self.slowest_s, time.monotonic() - asked_at)
+            kind = "ACK" if cmd == ACK else f"ERROR {message['code']}"
+            self.traffic.answers.add(f"{self.person.nickname}'s socket", kind, asked_at)
         if cmd == ACK:
             self._acknowledged(message)
         elif cmd == ERROR:
@@ -222,11 +236,9 @@ class Sender:
         alteration = Alteration(key, seq, content)
         self.traffic.ledger.alterations.append(alteration)
         place: dict[str, object] = {"kind": frame["cmd"], "dstid": frame["dstid"], "seq": seq}
+        path = "/message/recall" if content is None else "/message/edit"
         with contextlib.suppress(*LOST, Failure):
-            if content is None:
-                await call(self.traffic.port, "/message/recall", self.person.token, **place)
-            else:
-                await call(self.traffic.port, "/message/edit", self.person.token, **place, content=content)
+            await self.traffic.call(self.person, path, **place if content is None else place | {"content": content})
             alteration.acked = True
 
 
@@ -259,7 +271,7 @@ class HttpSender:
             await traffic.up.wait()
             attempt = traffic.ledger.attempt(self.person.user_id, key, message["cid"], message["content"])
             try:
-                envelope = await call(traffic.port, "/message/send", self.person.token, **message)
+                envelope = await traffic.call(self.person, "/message/send", **message)
             except Failure as failure:
                 attempt.refused(failure.code)
                 if failure.code // 100 != 503:
