@@ -131,6 +131,7 @@ class Server:
         self.upkeep.stop()
         await self.live.drain()
         await self.workers.rest(RUNNING_CALLS_S)
+        await self.upkeep.let_go()
         await self.live.stop()
         await self.http.close_all_connections()
         self.arrivals.close()

@@ -51,6 +51,15 @@ class Upkeep:
         for task in self._tasks:
             task.cancel()
 
+    async def let_go(self) -> None:
+        """After `stop`, when nothing runs any more: whoever removes old messages next need not wait."""
+        try:
+            await self._workers.database.call(self._retention.let_go)
+        except Busy:
+            log.info("the database cannot be told that old messages are nobody's work now: it ends within a minute")
+        except Exception:
+            log.exception("the work on old messages could not be let go")
+
     async def _tidy(self) -> None:
         """Removes, every hour, unused uploads, files that no row knows, and what was recalled from the journal."""
         while True:

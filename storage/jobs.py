@@ -4,7 +4,7 @@ from storage.transactions import Transactions
 
 
 class SqlJobs:
-    """`store.Store.hold`."""
+    """`store.Store.hold` and `let_go`."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -26,3 +26,7 @@ class SqlJobs:
                 return False
             tx.execute("UPDATE job SET holder = ?, until_ms = ? WHERE name = ?", (holder, until_ms, job))
             return True
+
+    def let_go(self, job: str, holder: str) -> None:
+        with self._transactions.write() as tx:
+            tx.execute("UPDATE job SET until_ms = 0 WHERE name = ? AND holder = ?", (job, holder))

@@ -92,6 +92,9 @@ class SqlStore:
     def hold(self, job: str, holder: str, for_ms: int) -> bool:
         return self._jobs.hold(job, holder, for_ms)
 
+    def let_go(self, job: str, holder: str) -> None:
+        self._jobs.let_go(job, holder)
+
     def check(self) -> None:
         with self._transactions.read() as tx:
             tx.one("SELECT value FROM meta WHERE name = 'epoch'")

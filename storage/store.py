@@ -342,6 +342,9 @@ class Store(Protocol):
         Asked again in time he stays it; whoever falls silent is followed by the next who asks.
         """
 
+    def let_go(self, job: str, holder: str) -> None:
+        """Who asks next gets the job at once, if `holder` has it still."""
+
     def check(self) -> None:
         """Proves that the database answers. Raises: Busy."""
 

@@ -48,6 +48,12 @@ class Retention:
         self._due.extend(keys)
         return bool(self._due) or self._looked_at > 0
 
+    def let_go(self) -> None:
+        """Another process, or the next start of this one, need not wait until this one has fallen silent."""
+        if self._held_until_ms:
+            self._held_until_ms = 0
+            self._store.let_go(JOB, self._holder)
+
     def _holds(self) -> bool:
         """This process is the one that does it; asked for in the database before the time is half over."""
         now_ms = self._clock.now_ms()

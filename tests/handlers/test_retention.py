@@ -2,11 +2,13 @@
 
 import secrets
 import time
+from contextlib import closing
 from pathlib import Path
 
 from imtornado.clock import Clock
 from imtornado.services.accounts import token_hash
-from storage.backends import open_database
+from imtornado.services.retention import HELD_MS, JOB
+from storage.backends import open_database, open_store
 from storage.population import Population
 from tests.handlers.house import open_house
 from tests.live.figures import wait_for_figure
@@ -53,6 +55,15 @@ def test_old_messages_go_while_the_server_runs(tmp_path: Path, database: str) ->
         assert (row["first"], row["last_seq"]) == (page["first"], 168)
         assert call(house.port, "/message/history", where | {"before": page["first"]}, token=token)["rows"] == []
         wait_for_figure(house.port, "expired_messages_total", page["first"] - 1)
+
+
+def test_a_server_that_stops_in_order_leaves_the_work_to_whoever_comes_next(tmp_path: Path, database: str) -> None:
+    a_week_of_messages(database.removeprefix("storage.url="))
+    with open_house(tmp_path, database, "messages.keep_days=1") as house:
+        wait_for_figure(house.port, "expired_messages_total", 1)
+        assert not house.store.hold(JOB, "another", HELD_MS)
+    with closing(open_store(database.removeprefix("storage.url="), Clock())) as store:
+        assert store.hold(JOB, "another", HELD_MS)
 
 
 def test_nothing_goes_by_itself(tmp_path: Path, database: str) -> None:

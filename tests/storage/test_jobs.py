@@ -20,6 +20,17 @@ def test_one_holds_a_job_until_he_falls_silent(scene: Scene) -> None:
     assert not store.hold("sweep", "one", 1000)
 
 
+def test_a_job_that_was_let_go_is_free_at_once(scene: Scene) -> None:
+    store = scene.store
+    assert store.hold("sweep", "one", 1000)
+    store.let_go("sweep", "two")
+    assert not store.hold("sweep", "two", 1000), "one has it still"
+    store.let_go("sweep", "one")
+    assert store.hold("sweep", "two", 1000)
+    store.let_go("sweep", "one")
+    assert not store.hold("sweep", "one", 1000), "two has it now"
+
+
 def test_of_many_who_ask_at_once_one_gets_it(reopen: Callable[[], Store]) -> None:
     stores = [reopen() for _ in range(4)]
     for job in ("sweep", "mow", "rake"):
