@@ -46,13 +46,15 @@ class UnfitDatabase(Exception):
 class Database(Protocol):
     """One dialect.
 
-    `for_update` ends a SELECT that locks its rows, `for_share` one that only keeps others from changing them; both are
-    "" where a writer is alone. `insert_new` begins an INSERT that leaves out rows that exist.
+    `for_update` ends a SELECT that locks its rows, `for_share` one that only keeps others from changing them,
+    `for_update_free` one that leaves out what others have locked and never waits; all are "" where a writer is alone.
+    `insert_new` begins an INSERT that leaves out rows that exist.
     """
 
     many_writers: bool  # at once; otherwise whoever writes is alone
     for_update: str
     for_share: str
+    for_update_free: str
     insert_new: str
     half_migrated: str  # what a migration that failed leaves, in a sentence
     duplicate: type[Exception]  # raised by a statement that a unique index refuses; the transaction goes on

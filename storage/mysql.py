@@ -58,6 +58,7 @@ class Mysql:
     many_writers = True
     for_update = " FOR UPDATE"
     for_share = " LOCK IN SHARE MODE"
+    for_update_free = " FOR UPDATE SKIP LOCKED"
     insert_new = "INSERT IGNORE"
     half_migrated = "What was done of it stays; it goes on from there when it is run again."
     duplicate: type[Exception] = pymysql.err.IntegrityError

@@ -239,13 +239,22 @@ def _work(tx: Tx, one: _Lagging, limit: int) -> _Work:
     return _Work(one, tuple(ranges), entries, *stand, messages, cost, since_ms)
 
 
+def _lock(tx: Tx, work: _Work) -> bool:
+    """A recall waits for these messages, and then finds the entries that it must drop. False: one is being changed now.
+
+    That one is not waited for: the batch that has it may want another of these next, and new ones stand behind them.
+    """
+    lock = f"{_LOCK}{tx.database.for_update_free}"
+    return all(
+        len(tx.all(lock, work.conversation.conversation_id, first, last)) == last - first + 1
+        for first, last in work.ranges
+    )
+
+
 def _write(tx: Tx, works: Sequence[_Work]) -> set[int]:
     """Writes what is still true; the ids of the conversations of which all is indexed now."""
-    if tx.database.for_share:
-        # A recall waits for these rows, and then finds the entries that it must drop. New messages wait for nobody.
-        for work in works:
-            for first, last in work.ranges:
-                tx.all(f"{_LOCK}{tx.database.for_share}", work.conversation.conversation_id, first, last)
+    if tx.database.many_writers:
+        works = [work for work in works if _lock(tx, work)]
     now = {
         row[0]: row[1:]
         for row in tx.among(

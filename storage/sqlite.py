@@ -90,7 +90,7 @@ class Sqlite:
     """A database file. The folder is created; a file of another program is refused by SQLite itself."""
 
     many_writers = False
-    for_update = for_share = ""  # whoever writes holds the whole database
+    for_update = for_share = for_update_free = ""  # whoever writes holds the whole database
     insert_new = "INSERT OR IGNORE"
     half_migrated = "So nothing was changed."
     duplicate: type[Exception] = sqlite3.IntegrityError
