@@ -6,6 +6,7 @@ Only a yes is remembered, and only until an event says that something between th
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from imtornado.errors import Busy, ImError, Internal
 from imtornado.live.cache import Cache
@@ -21,6 +22,14 @@ WAITING = 64  # frames behind one question
 Answer = Callable[[ImError | None], None]
 
 
+@dataclass(slots=True)
+class _Question:
+    """On its way to the database. `stale`: rights there changed since it was asked."""
+
+    waiting: list[Answer]
+    stale: bool = False
+
+
 class Rights:
     """Loop only. Answers to the questions of one user about one conversation come in the order of the questions."""
 
@@ -28,34 +37,34 @@ class Rights:
         self._store = store
         self._pool = pool
         self.granted: Cache[str, set[int]] = Cache(size)  # {key of a conversation: ids of who may write}
-        self._asked: dict[tuple[int, str], list[Answer]] = {}  # questions on their way, and who waits for each
-        self._moved: set[str] = set()  # conversations whose rights changed while a question was on its way
+        self._asked: dict[str, dict[int, _Question]] = {}  # {key of a conversation: {user_id: his question}}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, user_id: int, kind: int, dstid: int, then: Answer) -> None:
         """Calls `then` with None where he may write, else with the reason: at once where it is known."""
         key = conversation_key(kind, user_id, dstid)
-        waiting = self._asked.get((user_id, key))
-        if waiting is not None:
-            if len(waiting) < WAITING:
-                waiting.append(then)
+        question = self._asked.get(key, {}).get(user_id)
+        if question is not None:
+            if len(question.waiting) < WAITING:
+                question.waiting.append(then)
             else:
                 then(Busy("The server is busy. Try again in a moment.", retry_after_ms=1000))
         elif user_id in (self.granted.get(key) or ()):
             then(None)
         else:
-            self._asked[user_id, key] = [then]
-            task = asyncio.get_running_loop().create_task(self._answer(user_id, kind, dstid, key))
+            question = self._asked.setdefault(key, {})[user_id] = _Question([then])
+            task = asyncio.get_running_loop().create_task(self._answer(question, user_id, kind, dstid))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, user_id: int, kind: int, dstid: int, key: str) -> None:
+    async def _answer(self, question: _Question, user_id: int, kind: int, dstid: int) -> None:
+        key = conversation_key(kind, user_id, dstid)
         reason: ImError | None = None
         try:
             while True:
-                self._moved.discard(key)
+                question.stale = False
                 await self._pool.call(self._store.conversations.check_right_to_write, user_id, kind, dstid)
-                if key not in self._moved:  # else that may have been the state before the change
+                if not question.stale:  # else that may have been the state before the change
                     break
         except ImError as failure:
             reason = failure
@@ -64,7 +73,10 @@ class Rights:
             reason = Internal("Something went wrong on our side.")
         else:
             self._grant(user_id, key)
-        for then in self._asked.pop((user_id, key)):
+        del self._asked[key][user_id]
+        if not self._asked[key]:
+            del self._asked[key]
+        for then in question.waiting:
             then(reason)
 
     def _grant(self, user_id: int, key: str) -> None:
@@ -83,5 +95,5 @@ class Rights:
 
     def _forget(self, key: str) -> None:
         self.granted.drop(key)
-        if self._asked:
-            self._moved.add(key)
+        for question in self._asked.get(key, {}).values():
+            question.stale = True
