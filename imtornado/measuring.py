@@ -1,14 +1,11 @@
 """What /metrics shows: which figure is read from which object."""
 
-from typing import Any
-
-from imtornado.live.cache import Cache
 from imtornado.live.hub import Live
 from imtornado.metrics import Metrics
 from imtornado.services.indexing import Indexing
 from imtornado.services.retention import Retention
 from imtornado.workers import Workers
-from storage.store import Store
+from storage.store import Cached, Store
 
 BATCH_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
 BATCH_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -19,7 +16,7 @@ def measure(metrics: Metrics, live: Live, workers: Workers, store: Store, retent
     _sockets(metrics, live)
     _writer(metrics, live)
     _pools(metrics, workers)
-    _caches(metrics, live)
+    _caches(metrics, live, store)
     metrics.counter("expired_messages", "Messages removed because they were too old", lambda: retention.removed)
     metrics.sums("transaction_seconds", "Transactions, by the method that opens them", "name", store.timings.sums)
 
@@ -56,8 +53,8 @@ def _writer(metrics: Metrics, live: Live) -> None:
     writer.on_batch = committed
 
 
-def _caches(metrics: Metrics, live: Live) -> None:
-    caches: dict[str, Cache[Any, Any]] = {"sessions": live.sessions.cache, "rights": live.rights.granted}
+def _caches(metrics: Metrics, live: Live, store: Store) -> None:
+    caches: dict[str, Cached] = {"sessions": live.sessions.cache, "rights": live.rights.granted, **store.caches}
     gauges, counters = metrics.gauges, metrics.counters
     gauges("cache_entries", "Entries kept", "cache", lambda: {name: len(cache) for name, cache in caches.items()})
     counters("cache_hits", "Answers from it", "cache", lambda: {name: cache.hits for name, cache in caches.items()})

@@ -19,16 +19,16 @@ from imtornado.errors import Busy, Conflict, ImError, Internal, NotFound
 from imtornado.records import Kind
 from storage.conversation_tx import SqlConversationTx
 from storage.database import CommitUnknown, TryAgain
+from storage.known_conversations import KnownConversations
 from storage.locked import LockedConversation, lock
 from storage.refusals import no_place, refusal
 from storage.repeats import body_of, other_body, outcome_of_stored, stored_places
 from storage.sending import LookFirst, Sending
-from storage.settlement import unsettled
+from storage.settlement import among, unsettled
+from storage.store import Unsettled
 from storage.transactions import Transactions, Tx
 
 log = logging.getLogger(__name__)
-
-PLACES_KEPT = 100_000  # about 15 MB
 
 TRIES = 5
 CAREFUL_BATCHES = 32  # that look first after one was refused: who provokes it must not double the work for long
@@ -45,8 +45,8 @@ class Committer:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._ids: dict[object, int] = {}  # {what _place_of gives: conversation_id}; a conversation is for ever
         self._care = _Care()
+        self.known = KnownConversations()
 
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """An outcome for each draft. Raises: Busy."""
@@ -61,7 +61,23 @@ class Committer:
                 log.exception("a draft cannot be stored")
                 return [error if isinstance(error, ImError) else Internal("Something went wrong on our side.")]
             log.exception("a draft broke its batch of %s; each is committed alone now", len(drafts))
-        return [self.commit([draft])[0] for draft in drafts]
+        return self._one_by_one(drafts)
+
+    def _one_by_one(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """Each draft in a transaction of its own; where the database stumbles, those after it are not tried.
+
+        Raises: Unsettled, for all of them.
+        """
+        outcomes: list[Outcome] = []
+        for draft in drafts:
+            try:
+                outcomes += self.commit([draft])
+            except Busy as busy:
+                left = [_busy()] * (len(drafts) - len(outcomes) - 1)
+                if not isinstance(busy, Unsettled):
+                    return [*outcomes, busy, *left]
+                raise among(busy, outcomes, left) from busy
+        return outcomes
 
     def _until_done(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """The batch anew, all of it, where it must look first or others were in its way."""
@@ -77,14 +93,14 @@ class Committer:
             except TryAgain as error:
                 log.info("a batch of %s is committed anew: %s", len(drafts), error.__cause__)
         log.error("a batch of %s did not come through in %s tries", len(drafts), TRIES)
-        raise Busy("The database is busy. Please try again.", retry_after_ms=1000)
+        raise _busy()
 
     def _commit(self, drafts: Sequence[Draft], *, looking: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []
         ids: list[int] = []
         try:
             with self._transactions.batch() as tx:
-                ids = self._conversation_ids(tx, drafts)
+                ids = self.known.of(tx, drafts)
                 outcomes = _Batch(tx, drafts, ids).commit(looking)
         except CommitUnknown as unknown:
             if batch := unsettled(self._transactions, ids, outcomes):
@@ -92,27 +108,9 @@ class Committer:
             raise
         return outcomes
 
-    def _conversation_ids(self, tx: Tx, drafts: Sequence[Draft]) -> list[int]:
-        """The conversation of each draft, 0 for one that does not exist."""
-        known = self._ids
-        places = [_place_of(draft) for draft in drafts]
-        ids = [known.get(place, 0) for place in places]
-        if 0 not in ids:
-            return ids
-        missing = {drafts[n].key: places[n] for n, conversation_id in enumerate(ids) if not conversation_id}
-        found = dict[str, int]()
-        for conversation_id, key in tx.among("SELECT id, `key` FROM conversation WHERE `key` IN ({})", missing):
-            known[missing[key]] = found[key] = conversation_id
-        for place in [*known][: max(0, len(known) - PLACES_KEPT)]:
-            known.pop(place, None)  # another writer may have been here
-        return [number or found.get(draft.key, 0) for number, draft in zip(ids, drafts, strict=True)]
 
-
-def _place_of(draft: Draft) -> object:
-    """What the conversation is remembered by; cheaper than its key."""
-    if type(draft) is MessageDraft:
-        return draft.dstid if draft.kind == Kind.COMMUNITY else (draft.sender_id, draft.dstid)
-    return draft.key
+def _busy() -> Busy:
+    return Busy("The database is busy. Please try again.", retry_after_ms=1000)
 
 
 class _Batch:

@@ -42,6 +42,11 @@ def unsettled(transactions: Transactions, conversation_ids: Sequence[int], outco
     return Unsettled(settle)
 
 
+def among(one: Unsettled, before: Sequence[Outcome], after: Sequence[Outcome]) -> Unsettled:
+    """The batch of which only `one` draft is unsettled, with the outcomes of those before and after it."""
+    return Unsettled(lambda: [*before, *one.settle(), *after])
+
+
 def _proof(conversation_ids: Sequence[int], outcomes: Sequence[Outcome]) -> Proof | None:
     for number, outcome in zip(conversation_ids, outcomes, strict=False):  # none where nothing was written
         if isinstance(outcome, Stored) and not outcome.dup:

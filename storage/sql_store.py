@@ -1,6 +1,6 @@
 """The store on a relational database: the parts put together. What the dialects differ in stands behind `Database`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from imtornado.clock import Clock
 from imtornado.drafts import Draft, Outcome
@@ -19,6 +19,7 @@ from storage.search_index import SqlSearchIndex
 from storage.search_store import Search, SearchIndex
 from storage.sessions import SqlSessions
 from storage.store import (
+    Cached,
     Communities,
     Contacts,
     Conversations,
@@ -40,6 +41,7 @@ class SqlStore:
         self._database = database
         self._transactions = Transactions(database, clock)
         self._committer = Committer(self._transactions)
+        self.caches: Mapping[str, Cached] = {"conversations": self._committer.known}
         self.clock = clock
         self.timings = self._transactions.timings
         self.users: Users = SqlUsers(self._transactions)

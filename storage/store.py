@@ -16,7 +16,7 @@ Kinds of events (their `data` is JSON with wire names; a NOTICE unless marked *)
 Raises, everywhere: Busy when the database is locked, full or away (nothing was committed, or the outcome is unknown).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -289,8 +289,17 @@ class Events(Protocol):
     def after(self, event_id: int, limit: int) -> tuple[Event, ...]:
         """Ascending by id."""
 
-    def prune(self, before_ms: int) -> int:
-        """Number of events removed."""
+    def prune(self, before_ms: int, limit: int) -> int:
+        """Removes about `limit` of the oldest events of before then; how many it were, fewer where no more are left."""
+
+
+class Cached(Protocol):
+    """What is remembered of the database, bounded; `hits` were found there, `misses` were not."""
+
+    hits: int
+    misses: int
+
+    def __len__(self) -> int: ...
 
 
 class Store(Protocol):
@@ -307,6 +316,7 @@ class Store(Protocol):
     partial_uploads: PartialUploads
     clock: Clock
     timings: Timings  # of its transactions, by the method that opened them; those of `commit` are "batch"
+    caches: Mapping[str, Cached]  # by what they remember
 
     @property
     def epoch(self) -> str:

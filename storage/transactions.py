@@ -166,7 +166,8 @@ class Transactions:
         """A transaction for writing, known to `settled_ms` until its end."""
         if self._ids.are_few:
             with self.database.writing(often=often) as connection:
-                self._ids.refill(Tx(connection, self.database, 0, self._ids).next_ids("message", BLOCK))
+                first = Tx(connection, self.database, 0, self._ids).next_ids("message", BLOCK)
+            self._ids.refill(first)  # not before the commit: what is undone is given to somebody else
         token = object()
         try:
             with self.database.writing(often=often) as connection:

@@ -70,5 +70,10 @@ def test_the_figures_tell_of_transactions_pools_and_batches(house: House) -> Non
         'imtornado_pool_work_seconds_sum{pool="database"}',
         'imtornado_batch_size_bucket{le="1.0"}',
         "imtornado_batch_seconds_sum",
+        *(
+            f'imtornado_cache_{figure}{{cache="{cache}"}}'
+            for figure in ("entries", "hits_total", "misses_total")
+            for cache in ("sessions", "rights", "conversations")
+        ),
     ):
         assert f"{figure} " in figures

@@ -5,6 +5,7 @@ scene     the same store with short ways to people, friends and communities
 reopen    opens the same database once more, as another process would
 url       its URL
 fresh_url gives the URL of another database without tables, as often as it is called
+own_store a store on `own_server`, a MariaDB of the module's own
 """
 
 import itertools
@@ -17,7 +18,7 @@ from imtornado.clock import Clock
 from storage.backends import open_store
 from storage.store import Store
 from tests.fixtures.emptied import database_of
-from tests.fixtures.mariadb import Databases
+from tests.fixtures.mariadb import Databases, MariaDB
 from tests.fixtures.services import everything_is_required
 from tests.storage.scene import Scene
 
@@ -81,3 +82,19 @@ def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     yield fresh
     for url in urls:
         databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """One that the tests of a module may kill and stop; each leaves it running."""
+    server = MariaDB(tmp_path_factory.mktemp("own-mariadb"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_store(own_server: MariaDB) -> Iterator[Store]:
+    """On a server that the test may kill."""
+    opened = open_store(own_server.url(), Clock())
+    yield opened
+    opened.close()

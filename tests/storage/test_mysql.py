@@ -50,22 +50,6 @@ def scene(store: Store) -> Scene:
     return Scene(store)
 
 
-@pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
-    """One that the tests of this module may kill and stop; each leaves it running."""
-    server = MariaDB(tmp_path_factory.mktemp("own-mariadb"))
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def own_store(own_server: MariaDB) -> Iterator[Store]:
-    """On a server that the test may kill."""
-    opened = open_store(own_server.url(), Clock())
-    yield opened
-    opened.close()
-
-
 def cut(admin: Account, url: str) -> int:
     """Ends every connection to the database; how many it were."""
     rows = admin.execute("SELECT id FROM information_schema.processlist WHERE db = %s", urlsplit(url).path.strip("/"))
@@ -333,6 +317,13 @@ def test_sessions_are_strict_and_durable_whatever_the_server_s_defaults_are(url:
     with pytest.raises(pymysql.err.DataError):
         store.users.create(NewUser("1" * 21, "h", "n"))  # refused, never cut
     assert store.users.count() == 0
+
+
+def test_a_tool_may_rest_in_a_transaction_while_it_works_on_another_database(url: str, store: Store) -> None:
+    """A copy reads the same snapshot again after it has read a whole table of the other side."""
+    for patient, idle_s in ((False, 60), (True, 3600)):
+        with closing(open_database(url, patient=patient)) as database, database.reading() as connection:
+            assert connection.execute("SELECT @@idle_transaction_timeout").fetchone() == (idle_s,)
 
 
 def test_tables_compare_bytes_also_where_the_database_would_not(mariadb: MariaDB, url: str) -> None:
