@@ -24,6 +24,15 @@ class SqlEvents:
             )
         return tuple(Event(*row) for row in rows)
 
-    def prune(self, before_ms: int) -> int:
+    def prune(self, before_ms: int, limit: int) -> int:
         with self._transactions.write() as tx:
-            return tx.change("DELETE FROM event WHERE created_at_ms < ?", before_ms)
+            oldest = tx.all(
+                "SELECT id FROM event WHERE created_at_ms < ? ORDER BY created_at_ms LIMIT ?", before_ms, limit
+            )
+            if not oldest:
+                return 0
+            # By ids that follow each other: those of one time nearly do.
+            return tx.change(
+                "DELETE FROM event WHERE id BETWEEN ? AND ? AND created_at_ms < ?",
+                *(min(oldest)[0], max(oldest)[0], before_ms),
+            )

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 BATCH_ANSWER_S = 5.0  # the writer's clients are told by its own clock; a slow commit may still be acknowledged late
 MIGRATION_ANSWER_S = 3600.0
 LOCK_WAIT_S = 1
-IDLE_S = 60  # between two statements of a transaction
+IDLE_S = 60  # between two statements of a transaction; a tool that works on another database meanwhile may take longer
 REST_S = 0.5  # after a connection could not be opened nobody tries for so long
 MIGRATION_TURN_S = 5
 _SETTINGS = (
@@ -219,5 +219,5 @@ class Mysql:
         raw.query(f"SET SESSION {', '.join((*_SETTINGS, *waits))}")
         if "mariadb" in raw.get_server_info().lower() and not autocommit:
             # A process that was stopped in the middle of something keeps its locks no longer than that.
-            raw.query(f"SET SESSION idle_transaction_timeout = {IDLE_S}")
+            raw.query(f"SET SESSION idle_transaction_timeout = {max(IDLE_S, answer_s):.0f}")
         return raw

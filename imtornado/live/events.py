@@ -30,6 +30,8 @@ OVERLAP = 500  # ids read again: on MySQL a lower id may become visible after a 
 REMEMBERED = 50_000
 KEPT_MS = 24 * 3600 * 1000
 PRUNE_S = 3600.0
+PRUNED_AT_ONCE = 1000  # a day's may be a million: in one transaction they would be in everybody's way
+PRUNE_REST_S = 0.05
 INTERNAL = frozenset({"session.ended", "account.disabled"})  # never told as a NOTICE
 
 Listener = Callable[
@@ -96,9 +98,17 @@ class Events:
         while True:
             await asyncio.sleep(PRUNE_S)
             try:
-                await self._pool.call(self._store.events.prune, self._store.clock.now_ms() - KEPT_MS)
+                await self._remove_old()
             except Exception as error:
                 log.warning("old events could not be removed: %s", error)
+
+    async def _remove_old(self) -> None:
+        before_ms = self._store.clock.now_ms() - KEPT_MS
+        while True:
+            removed = await self._pool.call(self._store.events.prune, before_ms, PRUNED_AT_ONCE)
+            if removed < PRUNED_AT_ONCE:
+                return
+            await asyncio.sleep(PRUNE_REST_S)
 
     def apply(self, event: Event) -> None:
         """Moves sockets between communities, ends sessions, and tells the sockets concerned."""

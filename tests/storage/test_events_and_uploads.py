@@ -25,13 +25,26 @@ def test_events_are_read_in_order_and_pruned_by_time(scene: Scene) -> None:
     scene.later(5)
     before_ms = scene.store.clock.now_ms()
     scene.store.contacts.remark(ada, bea, "x")
-    assert scene.store.events.prune(before_ms) == 2
+    assert scene.store.events.prune(before_ms, 10) == 2
     assert len(scene.store.events.after(0, 10)) == 1
+    assert scene.store.events.prune(before_ms, 10) == 0
+
+
+def test_events_are_pruned_in_pieces_from_the_oldest_on(scene: Scene) -> None:
+    ada, bea = scene.friends()
+    for number in range(5):
+        scene.later(5)
+        scene.store.contacts.remark(ada, bea, f"{number}")
+    before_ms = scene.store.clock.now_ms() + 1
+    left = [[event.event_id for event in scene.store.events.after(0, 10)]]
+    while scene.store.events.prune(before_ms, 2):
+        left.append([event.event_id for event in scene.store.events.after(0, 10)])
+    assert left == [[1, 2, 3, 4, 5, 6, 7], [3, 4, 5, 6, 7], [5, 6, 7], [7], []]
 
 
 def test_event_ids_go_on_after_all_were_pruned(scene: Scene) -> None:
     ada, bea = scene.friends()
-    scene.store.events.prune(scene.store.clock.now_ms() + 1)
+    scene.store.events.prune(scene.store.clock.now_ms() + 1, 10)
     scene.store.contacts.remark(ada, bea, "x")
     assert scene.store.events.position() == 3
 
