@@ -271,6 +271,7 @@ def conversation(record: Conversation) -> dict[str, Any]:
         "title": record.title,
         "avatar": record.avatar,
         "first": record.first,
+        "expired": record.expired,
         "last_seq": record.last_seq,
         "read_seq": record.read_seq,
         "unread": record.unread,

@@ -220,7 +220,10 @@ class HistoryPage(Record, frozen=True):
 
 
 class Conversation(Record, frozen=True):
-    """A conversation as one member sees it: `peer_read` None in a community, `last` None if nothing is visible."""
+    """A conversation as one member sees it: `peer_read` None in a community, `last` None if nothing is visible.
+
+    `expired`: as in HistoryPage.
+    """
 
     kind: Kind
     dstid: int
@@ -228,6 +231,7 @@ class Conversation(Record, frozen=True):
     title: str
     avatar: str
     first: int
+    expired: bool
     last_seq: int
     read_seq: int
     peer_read: int | None

@@ -9,7 +9,7 @@ from storage.earlier_texts import as_of
 from storage.previews import COLUMNS, conversations_of, shown
 from storage.reactions import reactions_now, reactions_then
 from storage.refusals import refusal
-from storage.rows import MESSAGE, PINNED, destination, notebook_key, window
+from storage.rows import MESSAGE, PINNED, destination, has_expired, notebook_key, window
 from storage.transactions import Transactions, Tx
 
 CHANGES_SCANNED = 2000  # of which a page of changes is taken: those outside of a window are many for who came late
@@ -74,8 +74,7 @@ class _Place(NamedTuple):
 
     @property
     def expired(self) -> bool:
-        """What was before his window was his to see until it became too old."""
-        return self.first_seq > max(self.joined_seq, self.cleared_seq + 1, 1)
+        return has_expired(self.first_seq, self.joined_seq, self.cleared_seq)
 
 
 @done_again

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from imtornado.records import Conversation, Gone, Kind, Message
-from storage.rows import MESSAGE, PINNED, destination, message_of, window
+from storage.rows import MESSAGE, PINNED, destination, has_expired, message_of, window
 from storage.transactions import Row, Tx
 
 COLUMNS = (
@@ -137,6 +137,7 @@ def _conversation(
         title=heading[0],
         avatar=heading[1],
         first=first,
+        expired=has_expired(place.first_seq, place.joined_seq, place.cleared_seq),
         last_seq=last,
         read_seq=place.read_seq,
         peer_read=peer_read,

@@ -71,3 +71,8 @@ def notebook_key(user_id: int) -> str:
 def window(first_seq: int, last_seq: int, joined_seq: int, cleared_seq: int, left_seq: int | None) -> tuple[int, int]:
     """[first, last] that a member may see: from joining, clearing or retention, up to leaving."""
     return max(first_seq, joined_seq, cleared_seq + 1, 1), last_seq if left_seq is None else min(last_seq, left_seq)
+
+
+def has_expired(first_seq: int, joined_seq: int, cleared_seq: int) -> bool:
+    """What was before his window was a member's to see until it became too old to be kept."""
+    return first_seq > max(joined_seq, cleared_seq + 1, 1)

@@ -156,6 +156,7 @@ def test_whether_something_expired_is_told_to_whoever_could_see_it(scene: Scene)
     expire(scene, key, before_ms)
     # Bea had taken it out of her sight herself, and Cid came after it.
     assert told() == [True, False, False]
+    assert [scene.shown(user_id, Kind.COMMUNITY, room).expired for user_id in (ada, cid)] == [True, False]
 
 
 def test_an_expired_message_can_neither_be_answered_nor_changed(scene: Scene) -> None:

@@ -32,8 +32,7 @@ async function read(key: string, timeline: Timeline, range: Range, limit: number
   const { changes } = timeline
   const missed = changes.ver === null ? changes.start(ver) : changes.since(ver)
   const rows = missed === null ? answer.rows : answer.rows.map((row) => missed.reduce(after, row))
-  if (answer.first !== undefined) timeline.beginAt(answer.first)
-  timeline.expired = answer.expired ?? false
+  if (answer.first !== undefined) timeline.beginAt(answer.first, answer.expired)
   timeline.insert(rows.filter((row) => row.seq >= timeline.first))
   if (missed === null && !(await readChanges(key, timeline, ver))) store.timelines.delete(key)
   return rows

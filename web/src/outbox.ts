@@ -1,10 +1,12 @@
-import { reactive, toRaw } from 'vue'
+import { reactive, ref, toRaw } from 'vue'
 import { uuid7 } from './cid'
 import type { Outgoing, OutboxStorage } from './outboxdb'
 import { Code, isFile, type FileInfo, type Frame, type Message } from './wire'
 
 const ACK_WAIT_MS = 10_000
 const LONGEST_WAIT_MS = 60_000
+// The server is there, and says itself that it cannot: it is asked more often than one that is silent.
+const LONGEST_BUSY_MS = 10_000
 const MOST_SERVER_FAULTS = 4
 const TICK_MS = 1_000
 
@@ -12,6 +14,7 @@ interface Flight {
   dueAtMs: number // when it is sent again without an answer
   open: boolean // sent on this socket and neither acknowledged nor refused
   tries: number
+  busy: number // how often the server said 50301
 }
 
 /** What a file became on the server. */
@@ -24,9 +27,12 @@ export interface Uploaded {
 /**
  * Every message that was written and not yet acknowledged, in the order of writing.
  * Silence and 50301 mean "outcome unknown": the same cid goes out again. Any other refusal is final and shown.
+ * Behind a message that was told 50301, later ones to the same conversation wait until it is stored: they keep their order.
  */
 export class Outbox {
   readonly entries: Outgoing[] = reactive([])
+  /** The server is there and has said more than once that it cannot store what waits here. */
+  readonly heldUp = ref(false)
   private readonly flights = new Map<string, Flight>()
   private mostOpen = 64
   private online = false
@@ -77,12 +83,15 @@ export class Outbox {
     this.online = false
     clearInterval(this.ticker)
     this.flights.clear()
+    this.heldUp.value = false
   }
 
   /** The server stored it. Answers the entry, which is no longer ours, or undefined when it was not. */
   settled(cid: string): Outgoing | undefined {
     const entry = this.find(cid)
     this.forget(cid)
+    // It can again: what else waits for that goes out at once.
+    for (const flight of this.flights.values()) if (flight.busy > 0 && !flight.open) flight.dueAtMs = 0
     this.pump()
     return entry
   }
@@ -94,8 +103,10 @@ export class Outbox {
     const tries = this.flights.get(cid)?.tries ?? 1
     const unknown = code === Code.busy || code === Code.tooManyRequests || code === Code.notLoggedIn
     if (unknown || (code === Code.ourFault && tries < MOST_SERVER_FAULTS)) {
-      const waitMs = retryAfterMs ?? Math.min(LONGEST_WAIT_MS, 1_000 * 2 ** tries)
-      this.flights.set(cid, { dueAtMs: Date.now() + waitMs, open: false, tries })
+      const busy = (this.flights.get(cid)?.busy ?? 0) + (code === Code.busy ? 1 : 0)
+      const waitMs = retryAfterMs ?? Math.min(busy > 0 ? LONGEST_BUSY_MS : LONGEST_WAIT_MS, 1_000 * 2 ** tries)
+      this.flights.set(cid, { dueAtMs: Date.now() + waitMs, open: false, tries, busy })
+      this.look()
       return
     }
     this.flights.delete(cid)
@@ -152,21 +163,30 @@ export class Outbox {
   }
 
   private pump(): void {
+    this.look()
     if (!this.online) return
+    const held = new Set<string>() // conversations in which a message was told to come again
     const now = Date.now()
     let open = 0
     for (const flight of this.flights.values()) if (flight.open) open++
     for (const entry of this.entries) {
       if (entry.state !== 'sending') continue
       const flight = this.flights.get(entry.cid)
+      const place = `${entry.kind}:${entry.dstid}`
+      if (held.has(place)) continue
+      if (flight !== undefined && (flight.busy > 0 || !flight.open)) held.add(place)
       if (flight !== undefined && flight.dueAtMs > now) continue
       if (!flight?.open && open >= this.mostOpen) return
       if (!this.send(frameOf(entry))) return
       if (!flight?.open) open++
       const tries = (flight?.tries ?? 0) + 1
       const waitMs = Math.min(LONGEST_WAIT_MS, ACK_WAIT_MS * 2 ** (tries - 1))
-      this.flights.set(entry.cid, { dueAtMs: now + waitMs, open: true, tries })
+      this.flights.set(entry.cid, { dueAtMs: now + waitMs, open: true, tries, busy: flight?.busy ?? 0 })
     }
+  }
+
+  private look(): void {
+    this.heldUp.value = [...this.flights.values()].some((flight) => flight.busy > 1)
   }
 
   private async rename(entry: Outgoing): Promise<void> {

@@ -141,7 +141,7 @@ export function putConversation(row: Conversation): void {
   const known = store.conversations.get(key)
   if (row.left && known) known.left = true
   else if (!row.left || row.last_seq) store.conversations.set(key, row)
-  if (!row.left) store.timelines.get(key)?.beginAt(row.first)
+  if (!row.left) store.timelines.get(key)?.beginAt(row.first, row.expired)
 }
 
 /** Moves the conversation's end and unread count for a stored message. False: the conversation is not known here. */

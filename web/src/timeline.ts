@@ -45,9 +45,11 @@ export class Timeline {
     if (this.rows[index]?.seq === row.seq) this.rows[index] = Object.freeze(row)
   }
 
-  /** My window begins at `seq` now: what was before it is gone for me. */
-  beginAt(seq: number): void {
-    this.first = Math.max(this.first, seq)
+  /** My window begins at `seq` now: what was before it is gone for me, perhaps because it became too old. */
+  beginAt(seq: number, expired = false): void {
+    if (seq < this.first) return
+    this.first = seq
+    this.expired = expired
     if (this.bottomSeq < this.first) this.rows = this.rows.slice(this.indexOf(this.first))
   }
 

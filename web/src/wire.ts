@@ -177,6 +177,8 @@ export interface Conversation {
   title: string
   avatar: string
   first: number
+  /** What was before `first` was too old to be kept. */
+  expired?: boolean
   last_seq: number
   read_seq: number
   peer_read?: number

@@ -66,6 +66,34 @@ test('busy means unknown and is tried again; a refusal is shown and waits for th
   expect(sent.length).toBe(3)
 })
 
+test('while a message waits for another try, later ones to the same chat wait behind it', async () => {
+  const box = outbox()
+  box.connected(64)
+  const first = await box.add({ ...DRAFT, content: 'one' })
+  box.refused(first.cid, Code.busy, 'busy', null)
+  expect(box.heldUp.value).toBe(false)
+  await box.add({ ...DRAFT, content: 'two' })
+  await box.add({ ...DRAFT, dstid: 6, content: 'elsewhere' })
+  expect(sent.map(({ content }) => content)).toEqual(['one', 'elsewhere'])
+  await vi.advanceTimersByTimeAsync(3_000)
+  box.refused(first.cid, Code.busy, 'busy', null)
+  expect(box.heldUp.value).toBe(true)
+  await vi.advanceTimersByTimeAsync(5_000)
+  box.settled(first.cid)
+  expect(box.heldUp.value).toBe(false)
+  expect(sent.map(({ content }) => content)).toEqual(['one', 'elsewhere', 'one', 'one', 'two'])
+})
+
+test('a server that was busy and stores again gets at once what else waits', async () => {
+  const box = outbox()
+  box.connected(64)
+  const [one, two] = [await box.add({ ...DRAFT, content: 'one' }), await box.add({ ...DRAFT, dstid: 6, content: 'two' })]
+  box.refused(one.cid, Code.busy, 'busy', 9_000)
+  box.refused(two.cid, Code.busy, 'busy', 9_000)
+  box.settled(one.cid)
+  expect(sent.map(({ content }) => content)).toEqual(['one', 'two', 'two'])
+})
+
 test('no more messages are open than the server allows', async () => {
   const box = outbox()
   box.connected(2)

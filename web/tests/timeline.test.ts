@@ -23,3 +23,13 @@ test('a row that is gone takes the place of its text', () => {
   timeline.insert([{ seq: 2, gone: 'recalled' }])
   expect(timeline.find(2)).toEqual({ seq: 2, gone: 'recalled' })
 })
+
+test('where my window begins moves forwards only, and says why', () => {
+  const timeline = new Timeline()
+  timeline.insert([1, 2, 3, 4].map(row))
+  timeline.beginAt(3, true)
+  timeline.beginAt(2)
+  expect([timeline.first, timeline.expired, timeline.bottomSeq]).toEqual([3, true, 3])
+  timeline.beginAt(4)
+  expect([timeline.first, timeline.expired, timeline.bottomSeq]).toEqual([4, false, 4])
+})

@@ -45,6 +45,7 @@ const texts = {
   offline: 'offline',
   connected: 'Connected',
   noConnection: 'No connection. Messages are sent when it is back.',
+  serverHeldUp: 'The server cannot store messages at the moment. Yours are kept here, and sent as soon as it can.',
   retryNow: 'Try now',
   connectionStopped: 'This page was disconnected. Reload it to go on.',
   reload: 'Reload',

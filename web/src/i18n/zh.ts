@@ -45,6 +45,7 @@ export const zh: Record<Key, string> = {
   offline: '离线',
   connected: '已连接',
   noConnection: '网络已断开，恢复后会自动发送消息。',
+  serverHeldUp: '服务器暂时无法保存消息。你的消息保留在此设备上，恢复后会自动发送。',
   retryNow: '立即重试',
   connectionStopped: '此页面已断开连接，请刷新后继续。',
   reload: '刷新',
