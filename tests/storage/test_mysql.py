@@ -24,7 +24,6 @@ from tests.fixtures.mariadb import PATIENTLY, Account, MariaDB
 from tests.storage.scene import Scene, errors
 from tests.storage.test_at_once import commit_patiently
 from tests.storage.test_at_once import test_work_of_every_kind_by_many_at_once as work_of_every_kind
-from tests.storage.test_search import contents, index
 
 OUT_OF_ORDER = "database out of order|no connection to"
 TOLD_WITHIN_S = 20.0  # the promise is 2 s; a busy machine may take longer to say it
@@ -264,27 +263,6 @@ def test_work_of_every_kind_meets_no_deadlock(mariadb: MariaDB, url: str, scene:
     finally:
         other.close()
     assert mariadb.status("Innodb_deadlocks") == before
-
-
-def test_the_index_waits_for_no_message_that_is_being_changed(mariadb: MariaDB, url: str, scene: Scene) -> None:
-    """The batch that changes it may want another one of those that the index has: both would wait."""
-    ada, bea = scene.friends()
-    cat, dan = scene.friends()
-    index(scene.store)
-    for text in ("one", "two", "three"):
-        scene.send(ada, Kind.SINGLE, bea, text)
-    scene.send(cat, Kind.SINGLE, dan, "four")
-    waits = mariadb.status("Innodb_row_lock_waits")
-    with transaction(mariadb.admin, url) as other:
-        other.execute("SELECT id FROM conversation WHERE `key` = %s", (single(ada, bea),))
-        other.execute("SELECT seq FROM message WHERE conversation_id = %s AND seq = 2 FOR UPDATE", other.fetchone())
-        step = scene.store.search_index.step("tests", 100)
-        assert step is not None
-        assert step.more
-        assert contents(scene, cat, "four") == ["four"]
-    assert mariadb.status("Innodb_row_lock_waits") == waits
-    index(scene.store)
-    assert contents(scene, bea, "two") == ["two"]
 
 
 def test_closing_ends_the_connections_of_all_threads(mariadb: MariaDB, url: str, store: Store) -> None:

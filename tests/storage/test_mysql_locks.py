@@ -1,0 +1,51 @@
+"""Who waits for whose rows on MySQL, and who must not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from imtornado.records import Kind, conversation_key
+from tests.faults.database import opened
+from tests.storage.scene import Scene
+from tests.storage.test_search import contents, index
+
+pytestmark = pytest.mark.parametrize("url", ["mysql"], indirect=True)
+
+
+@contextmanager
+def transaction(url: str) -> Iterator[Any]:
+    """Statements of somebody else."""
+    with opened(url) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        yield cursor
+        cursor.execute("COMMIT")
+
+
+def waits(url: str) -> int:
+    """How often a row was waited for since the server was started."""
+    with opened(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'")
+        return int(cursor.fetchone()[1])
+
+
+def test_the_index_waits_for_no_message_that_is_being_changed(url: str, scene: Scene) -> None:
+    """The batch that changes it may want another one of those that the index has: both would wait."""
+    ada, bea = scene.friends()
+    cat, dan = scene.friends()
+    index(scene.store)
+    for text in ("one", "two", "three"):
+        scene.send(ada, Kind.SINGLE, bea, text)
+    scene.send(cat, Kind.SINGLE, dan, "four")
+    before = waits(url)
+    with transaction(url) as other:
+        other.execute("SELECT id FROM conversation WHERE `key` = %s", (conversation_key(Kind.SINGLE, ada, bea),))
+        other.execute("SELECT seq FROM message WHERE conversation_id = %s AND seq = 2 FOR UPDATE", other.fetchone())
+        step = scene.store.search_index.step("tests", 100)
+        assert step is not None
+        assert step.more
+        assert contents(scene, cat, "four") == ["four"]
+    assert waits(url) == before
+    index(scene.store)
+    assert contents(scene, bea, "two") == ["two"]
