@@ -24,7 +24,12 @@ class Cursor(Protocol):
 class Connection(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Cursor: ...
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Cursor:
+        """The statement with each row, as if one came after the other; `rowcount` is the sum.
+
+        Cheap on MySQL, because the rows travel together, for an INSERT of one row, and for an UPDATE by a primary key
+        of whole numbers whose rows all have other keys.
+        """
 
 
 class TryAgain(Busy):

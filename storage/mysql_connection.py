@@ -58,7 +58,7 @@ class MysqlConnection:
         return self._send(filled(sql, parameters))
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> _Rows:
-        """`rowcount` is the sum. Rows of an INSERT, and numbers of an UPDATE, travel many in a statement."""
+        """Rows of an INSERT, and numbers of an UPDATE by key, travel many in a statement."""
         count = 0
         cursor = _Rows(self._raw)
         for statement in self._statements(sql, rows):

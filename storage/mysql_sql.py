@@ -5,9 +5,10 @@ then carries any number of rows.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain, count
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +23,8 @@ _SPECIAL = re.compile("[\0\n\r\x1a'\"\\\\]").search
 _INSERT = re.compile(
     r"\s*((?:INSERT(?:\s+IGNORE)?|REPLACE)\s+INTO\b.*?\bVALUES\s*)(\(.*\))\s*", re.DOTALL | re.IGNORECASE
 )
-_BY_KEY = re.compile(r"\bWHERE (id = \?|user_id = \? AND conversation_id = \?)")
+# By a primary key: then two rows of values meet one row of the table only where their keys are the same.
+_BY_KEY = re.compile(r"\bWHERE (id = \?|user_id = \? AND conversation_id = \?)(?: AND\b|$)")
 _UPDATE = re.compile(r"\s*UPDATE\s+(\w+)\s+(SET\b.*\bWHERE\b.*)", re.DOTALL | re.IGNORECASE)
 _SUBQUERY = re.compile(r"\bSELECT\b", re.IGNORECASE)
 
@@ -35,10 +37,14 @@ class Insert(NamedTuple):
 
 
 class Update(NamedTuple):
-    """An UPDATE that joins the table with rows of whole numbers: what stands before the rows, and what after them."""
+    """An UPDATE that joins the table with rows of whole numbers: what stands before the rows, and what after them.
+
+    `key` takes the table's key out of a row.
+    """
 
     head: bytes
     tail: bytes
+    key: Callable[[Sequence[Any]], Any]
 
 
 @cache
@@ -56,17 +62,18 @@ def insert_of(sql: str) -> Insert | None:
 
 @cache
 def update_of(sql: str) -> Update | None:
-    """None for a statement that is no UPDATE of one table without a subquery (whose rows a join would lock)."""
-    match = _UPDATE.fullmatch(sql)
-    if match is None or _SUBQUERY.search(sql):
+    """None for a statement that is no UPDATE of one table by its key, or has a subquery (whose rows a join would lock)."""
+    match, by_key = _UPDATE.fullmatch(sql), _BY_KEY.search(sql)
+    if match is None or by_key is None or _SUBQUERY.search(sql):
         return None
+    first = sql[: by_key.start()].count("?")
+    key = itemgetter(*range(first, first + by_key[1].count("?")))
     places = count()
     rest = re.sub(r"\?", lambda _: f"v{next(places)}", match[2])
     columns = ", ".join(f"v{n} BIGINT PATH '$[{n}]'" for n in range(next(places)))
     # By the key, whatever the server thinks of the size: a walk over all rows would lock those of other writers.
-    key = " FORCE INDEX (PRIMARY)" if _BY_KEY.search(sql) else ""
-    tail = f"', '$[*]' COLUMNS ({columns})) AS v STRAIGHT_JOIN {match[1]}{key} {rest}"
-    return Update(b"UPDATE JSON_TABLE('", tail.encode())
+    tail = f"', '$[*]' COLUMNS ({columns})) AS v STRAIGHT_JOIN {match[1]} FORCE INDEX (PRIMARY) {rest}"
+    return Update(b"UPDATE JSON_TABLE('", tail.encode(), key)
 
 
 def quoted(text: str) -> str:
@@ -122,8 +129,14 @@ def _joined(head: str, texts: Sequence[str], limit_bytes: int) -> Iterator[bytes
 
 
 def updates(update: Update, rows: Sequence[Sequence[Any]], limit_bytes: int) -> Iterator[bytes] | None:
-    """Statements of many rows, as `inserts`. None where a value is no plain int: text is compared otherwise in JSON."""
+    """Statements of many rows, as `inserts`. None where each must go alone, one after the other.
+
+    That is where a value is no plain int, because text is compared otherwise in JSON, and where two rows have one key:
+    a join changes a row of the table once, and does not say by which of the two.
+    """
     if any(kind is not int for kind in set(map(type, chain.from_iterable(rows)))):
+        return None
+    if len(set(map(update.key, rows))) < len(rows):
         return None
     return _updates(update, rows, limit_bytes - len(update.head) - len(update.tail))
 

@@ -77,7 +77,7 @@ class SqlUsers:
             raise ValueError(f"not columns of a profile: {sorted(columns.keys() - _COLUMNS)}")
         with self._transactions.write() as tx:
             if columns.keys() & {"nickname", "avatar"}:
-                _lock_single_chats(tx, user_id)
+                _lock_chats(tx, "user_id = ? AND role = 0", user_id)
             tx.one(f"SELECT created_at_ms FROM user WHERE id = ?{tx.database.for_update}", user_id)
             before = require_user(tx, user_id)
             if "avatar" in columns:
@@ -101,6 +101,9 @@ class SqlUsers:
 
     def set_disabled(self, user_id: int, disabled: bool) -> None:
         with self._transactions.write() as tx:
+            if disabled:
+                # A batch has read that the account is enabled: what it holds of his is stored before, or not at all.
+                _lock_chats(tx, "user_id = ? AND left_seq IS NULL", user_id)
             if not tx.change("UPDATE user SET disabled_at_ms = ? WHERE id = ?", tx.now_ms if disabled else 0, user_id):
                 raise NotFound("There is no such user.")
             if disabled:
@@ -140,12 +143,10 @@ def require_user(tx: Tx, user_id: int, field: str = "") -> User:
     return user_of(row)
 
 
-def _lock_single_chats(tx: Tx, user_id: int) -> None:
+def _lock_chats(tx: Tx, members: str, user_id: int) -> None:
     """Conversations before users, as everywhere; only where others may write at the same time."""
     if tx.database.many_writers:
-        lock(
-            tx, (row[0] for row in tx.all("SELECT conversation_id FROM member WHERE user_id = ? AND role = 0", user_id))
-        )
+        lock(tx, (row[0] for row in tx.all(f"SELECT conversation_id FROM member WHERE {members}", user_id)))
 
 
 def _retitle(tx: Tx, user_id: int) -> None:

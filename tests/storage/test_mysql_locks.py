@@ -1,14 +1,21 @@
 """Who waits for whose rows on MySQL, and who must not."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from imtornado.drafts import Change, ConversationTx, Draft
+from imtornado.errors import AccountDisabled
 from imtornado.records import Kind, conversation_key
 from tests.faults.database import opened
-from tests.storage.scene import Scene
+from tests.fixtures.logs import ExpectLog
+from tests.storage.scene import Scene, errors
+from tests.storage.test_at_once import patiently
 from tests.storage.test_search import contents, index
 
 pytestmark = pytest.mark.parametrize("url", ["mysql"], indirect=True)
@@ -49,3 +56,31 @@ def test_the_index_waits_for_no_message_that_is_being_changed(url: str, scene: S
     assert waits(url) == before
     index(scene.store)
     assert contents(scene, bea, "two") == ["two"]
+
+
+def test_an_account_is_disabled_after_the_batch_that_knew_it_enabled(
+    url: str, scene: Scene, expect_log: ExpectLog
+) -> None:
+    """Once that has committed nothing of his is stored any more."""
+    expect_log("storage.messages", "did not come through", optional=True)  # on a busy machine
+    ada, bea = scene.friends()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def stay(tx: ConversationTx) -> None:
+        inside.set()
+        assert go_on.wait(60)
+
+    drafts: list[Draft] = [scene.draft(ada, Kind.SINGLE, bea), Change(conversation_key(Kind.SINGLE, ada, bea), stay)]
+    before = waits(url)
+    with ThreadPoolExecutor(2) as pool:
+        committing = pool.submit(scene.store.commit, drafts)
+        assert inside.wait(60)
+        disabling = pool.submit(patiently, lambda: scene.store.users.set_disabled(ada, True))
+        while waits(url) == before and not disabling.done():
+            time.sleep(0.01)
+        assert not disabling.done()
+        go_on.set()
+        assert not errors(committing.result())
+        disabling.result()
+    assert isinstance(scene.outcome(scene.draft(ada, Kind.SINGLE, bea)), AccountDisabled)
+    assert len(scene.seen(bea, Kind.SINGLE, ada)) == 1
