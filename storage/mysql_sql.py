@@ -62,7 +62,7 @@ def insert_of(sql: str) -> Insert | None:
 
 @cache
 def update_of(sql: str) -> Update | None:
-    """None for a statement that is no UPDATE of one table by its key, or has a subquery (whose rows a join would lock)."""
+    """None for a statement that is no UPDATE of one table by its key, or has a subquery: a join would lock its rows."""
     match, by_key = _UPDATE.fullmatch(sql), _BY_KEY.search(sql)
     if match is None or by_key is None or _SUBQUERY.search(sql):
         return None
