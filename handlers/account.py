@@ -140,9 +140,9 @@ class PasswordHandler(AccountHandler):
         require_strong(new, self.user.mobile, self.user.nickname, field="new")
         self.context.throttle.prove(self.session_id)
         credentials = await self.call(self.context.accounts.own_credentials, self.user_id)
-        await self.hash(self.context.passwords.check, old, credentials)
+        proven = await self.hash(self.context.passwords.check, old, credentials)
         password_hash = await self.hash(self.context.passwords.hash, new)
-        await self.call(self.context.accounts.set_password, self.user_id, password_hash, self.session_id)
+        await self.call(self.context.accounts.set_password, proven, password_hash, self.session_id)
         self.reply()
 
 

@@ -56,6 +56,9 @@ CHINESE: dict[str, str] = {
     "This server does not take registrations. Ask its operator for an account.": (
         "本服务器不开放注册，请联系管理员开通账号。"
     ),
+    "Registration is by invitation only. Ask the operator for an invitation.": (
+        "本服务器仅限受邀者注册，请向管理员索取邀请。"
+    ),
     "This invitation is unknown, used or expired.": "邀请不存在、已被使用或已过期。",
     "This link is unknown, used or expired.": "链接不存在、已被使用或已过期。",
     "A picture must be uploaded here first.": "图片必须先上传到本服务器。",
@@ -202,7 +205,6 @@ CHINESE: dict[str, str] = {
     "There is no such session.": "没有这个登录会话。",
     "There is no such conversation.": "没有这个会话。",
     "This exists already.": "已经存在。",
-    "This link is not valid any more.": "此链接已失效。",
     "Another message was sent with this cid.": "已有另一条消息使用了这个 cid。",
     "There is no such message.": "没有这条消息。",
     "There is no message to reply to.": "没有可回复的消息。",

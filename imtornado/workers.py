@@ -17,7 +17,6 @@ from imtornado.timings import Timings
 
 WAIT_MS = 10_000
 RETRY_AFTER_MS = 1000
-BUSY = "The server is busy. Try again in a moment."
 CALM_LOOKS = 3
 LOOK_EVERY_S = 0.01
 
@@ -87,11 +86,11 @@ class Pool:
             if due_at < math.inf:
                 await asyncio.wait((future,), timeout=max(0.0, due_at - monotonic()))
                 if not future.done():
-                    raise _WaitedTooLong(BUSY, retry_after_ms=RETRY_AFTER_MS)
+                    raise _WaitedTooLong
             return await asyncio.shield(future)
         except _WaitedTooLong:
             self.refused += 1
-            raise
+            raise _busy() from None
         except asyncio.CancelledError:
             if future.cancelled():  # not the caller: the pool was closed while the call waited for its thread
                 raise _busy() from None
@@ -102,7 +101,7 @@ class Pool:
         began = perf_counter()
         self._waits.add(self._name, began - handed_in)
         if began - handed_in > self.wait_s or monotonic() > due_at:
-            raise _WaitedTooLong(BUSY, retry_after_ms=RETRY_AFTER_MS)
+            raise _WaitedTooLong
         try:
             return call()
         finally:
@@ -162,9 +161,9 @@ class Workers:
         self.database.close()
 
 
-class _WaitedTooLong(Busy):
+class _WaitedTooLong(Exception):
     """No thread had taken the call in time, or was done with it."""
 
 
 def _busy() -> Busy:
-    return Busy(BUSY, retry_after_ms=RETRY_AFTER_MS)
+    return Busy("The server is busy. Try again in a moment.", retry_after_ms=RETRY_AFTER_MS)

@@ -9,7 +9,7 @@ from storage.again import done_again
 from storage.rows import SESSION, SESSION_WIDTH, USER, session_of, user_of
 from storage.store import NewSession
 from storage.transactions import LIST_LIMIT, Transactions, Tx
-from storage.users import require_user
+from storage.users import locked_user, require_password
 
 log = logging.getLogger(__name__)
 
@@ -33,23 +33,12 @@ class SqlSessions:
         self._seen_written_ms = 0
         self._seen_mutex = threading.Lock()
 
-    def create(self, user_id: int, new: NewSession) -> Session:
+    def create(self, user_id: int, new: NewSession, proven_hash: str | None = None) -> Session:
         with self._transactions.write() as tx:
-            tx.one(f"SELECT created_at_ms FROM user WHERE id = ?{tx.database.for_update}", user_id)
-            if require_user(tx, user_id).disabled_at_ms:
-                raise AccountDisabled("This account is disabled.")
-            tx.execute("DELETE FROM session WHERE user_id = ? AND expires_at_ms <= ?", (user_id, tx.now_ms))
-            session_id = tx.next_ids("session")  # never given again: an old `session.ended` must not meet a new session
-            tx.execute(
-                "INSERT INTO session (id, user_id, token_sha256, device, ip, created_at_ms, seen_at_ms, expires_at_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(session_id, user_id, new.token_sha256.hex(), new.device, new.ip),
-                    *(tx.now_ms, tx.now_ms, new.expires_at_ms),
-                ),
-            )
-            tx.tell(user_id, "session.added", id=session_id)
-            return Session(session_id, user_id, new.device, new.ip, tx.now_ms, tx.now_ms, new.expires_at_ms)
+            user = locked_user(tx, user_id)
+            if proven_hash is not None:
+                require_password(tx, user_id, proven_hash)
+            return open_session(tx, user, new)
 
     def find(self, token_sha256: bytes) -> tuple[Session, User] | None:
         with self._transactions.read() as tx:
@@ -112,6 +101,24 @@ class SqlSessions:
                     tx.execute(f"UPDATE session SET seen_at_ms = ? WHERE id IN ({marks})", (tx.now_ms, *part))
         except Busy:
             log.info("%d sessions: seen not noted, the database is busy", len(seen))
+
+
+def open_session(tx: Tx, user: User, new: NewSession) -> Session:
+    """A session of a user whose row is locked. Raises: AccountDisabled."""
+    if user.disabled_at_ms:
+        raise AccountDisabled("This account is disabled.")
+    tx.execute("DELETE FROM session WHERE user_id = ? AND expires_at_ms <= ?", (user.user_id, tx.now_ms))
+    session_id = tx.next_ids("session")  # never given again: an old `session.ended` must not meet a new session
+    tx.execute(
+        "INSERT INTO session (id, user_id, token_sha256, device, ip, created_at_ms, seen_at_ms, expires_at_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(session_id, user.user_id, new.token_sha256.hex(), new.device, new.ip),
+            *(tx.now_ms, tx.now_ms, new.expires_at_ms),
+        ),
+    )
+    tx.tell(user.user_id, "session.added", id=session_id)
+    return Session(session_id, user.user_id, new.device, new.ip, tx.now_ms, tx.now_ms, new.expires_at_ms)
 
 
 def _live(tx: Tx, token_sha256: bytes) -> tuple[Session, User] | None:

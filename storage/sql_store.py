@@ -14,6 +14,7 @@ from storage.file_store import PartialUploads, Uploads
 from storage.jobs import SqlJobs
 from storage.messages import Committer
 from storage.partial_uploads import SqlPartialUploads
+from storage.passwords import SqlPasswords
 from storage.search import SqlSearch
 from storage.search_index import SqlSearchIndex
 from storage.search_store import Search, SearchIndex
@@ -24,6 +25,7 @@ from storage.store import (
     Contacts,
     Conversations,
     Events,
+    Passwords,
     Sessions,
     Tickets,
     Users,
@@ -45,6 +47,7 @@ class SqlStore:
         self.clock = clock
         self.timings = self._transactions.timings
         self.users: Users = SqlUsers(self._transactions)
+        self.passwords: Passwords = SqlPasswords(self._transactions)
         self.tickets: Tickets = SqlTickets(self._transactions)
         self.sessions: Sessions = SqlSessions(self._transactions)
         self.contacts: Contacts = SqlContacts(self._transactions)

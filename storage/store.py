@@ -46,7 +46,9 @@ from storage.file_store import PartialUploads as PartialUploads
 from storage.file_store import Uploads as Uploads
 from storage.search_store import Search, SearchIndex
 
-REGISTRATION = "registration"  # purpose of the tickets that `Users.create` takes as invitations
+# Purposes of tickets.
+REGISTRATION = "registration"  # `Users.create` takes them as invitations
+PASSWORD = "password"  # noqa: S105 (no password: links of `Passwords`)
 
 
 class Unsettled(Busy):
@@ -82,11 +84,12 @@ class NewCommunity(msgspec.Struct, frozen=True):
 
 
 class Users(Protocol):
-    def create(self, new: NewUser, invite_sha256: bytes | None = None) -> User:
+    def create(self, new: NewUser, invite_sha256: bytes | None = None, *, only_first: bool = False) -> User:
         """The new user, with his notebook (the conversation with himself). The very first user is administrator.
 
         With `invite_sha256` the registration ticket of that hash is used up in the same transaction.
-        Raises: Conflict(field=mobile), NotFound(field=invite) for an unknown, used or expired invitation;
+        Raises: Conflict(field=mobile), NotFound(field=invite) for an unknown, used or expired invitation; NotAllowed
+        with `only_first` for anybody but the very first;
         NotFound/NotAllowed as `uploads` say for an avatar that is not his to use.
         """
 
@@ -109,9 +112,6 @@ class Users(Protocol):
         Raises: NotFound (no such user, or an avatar that he neither uploaded nor may see).
         """
 
-    def set_password(self, user_id: int, password_hash: str, keep_session_id: int) -> None:
-        """New hash; every session but `keep_session_id` (0: none is kept) ends, each with an event session.ended."""
-
     def set_disabled(self, user_id: int, disabled: bool) -> None:
         """Disabling ends all sessions too. Event: account.disabled. Raises: NotFound."""
 
@@ -125,22 +125,42 @@ class Users(Protocol):
         """
 
 
+class Passwords(Protocol):
+    """New passwords. With each of them the user's sessions end, each with an event session.ended, and his links."""
+
+    def set(self, user_id: int, password_hash: str, keep_session_id: int, proven_hash: str | None = None) -> None:
+        """`keep_session_id` does not end (0: none is kept).
+
+        Raises: NotFound; WrongCredentials where `proven_hash` is given and not that of his password any more.
+        """
+
+    def link(self, user_id: int, token_sha256: bytes, expires_at_ms: int) -> None:
+        """One by which he sets a password, once, a ticket PASSWORD; earlier ones end. Raises: NotFound."""
+
+    def reset(self, token_sha256: bytes, password_hash: str, new: NewSession) -> tuple[User, Session]:
+        """Uses the link up, sets the password, opens a session: all of it or, on any error, nothing.
+
+        Raises: NotFound(field=token) (unknown, used or expired), AccountDisabled.
+        """
+
+
 class Tickets(Protocol):
     def create(self, token_sha256: bytes, ticket: Ticket) -> None: ...
 
     def find(self, token_sha256: bytes, purpose: str) -> Ticket | None:
         """None when unknown, used or expired."""
 
-    def use(self, token_sha256: bytes, purpose: str) -> Ticket:
-        """Uses it up; of two at once one gets it. Raises: NotFound."""
-
     def revoke(self, purpose: str, subject_id: int) -> int:
         """Number of open tickets taken back."""
 
 
 class Sessions(Protocol):
-    def create(self, user_id: int, new: NewSession) -> Session:
-        """Raises: AccountDisabled. Event: session.added."""
+    def create(self, user_id: int, new: NewSession, proven_hash: str | None = None) -> Session:
+        """Event: session.added.
+
+        Raises: NotFound, AccountDisabled; WrongCredentials where `proven_hash` is given and not that of his password
+        any more.
+        """
 
     def find(self, token_sha256: bytes) -> tuple[Session, User] | None:
         """The live session and its enabled user, else None. Moves `seen` at most once a minute."""
@@ -304,6 +324,7 @@ class Cached(Protocol):
 
 class Store(Protocol):
     users: Users
+    passwords: Passwords
     tickets: Tickets
     sessions: Sessions
     contacts: Contacts

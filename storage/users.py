@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imtornado.errors import Conflict, NotFound
+from imtornado.errors import Conflict, NotAllowed, NotFound, WrongCredentials
 from imtornado.records import Credentials, Kind, Role, User
 from storage.again import done_again
 from storage.file_uses import use_in_profile
@@ -22,12 +22,14 @@ class SqlUsers:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def create(self, new: NewUser, invite_sha256: bytes | None = None) -> User:
+    def create(self, new: NewUser, invite_sha256: bytes | None = None, *, only_first: bool = False) -> User:
         with self._transactions.write() as tx:
-            if invite_sha256 is not None:
-                use_ticket(tx, invite_sha256, REGISTRATION, "invite")
+            if invite_sha256 is not None and use_ticket(tx, invite_sha256, REGISTRATION) is None:
+                raise NotFound("This invitation is unknown, used or expired.", field="invite")
             tx.one(f"SELECT value FROM meta WHERE name = 'epoch'{tx.database.for_update}")  # one first user, not two
             first = not tx.number("SELECT 1 FROM user LIMIT 1")
+            if only_first and not first:
+                raise NotAllowed("This server does not take registrations. Ask its operator for an account.")
             try:
                 user_id = tx.insert(
                     "INSERT INTO user (mobile, password_hash, nickname, avatar, sex, memo, is_admin, created_at_ms,"
@@ -78,8 +80,7 @@ class SqlUsers:
         with self._transactions.write() as tx:
             if columns.keys() & {"nickname", "avatar"}:
                 _lock_chats(tx, "user_id = ? AND role = 0", user_id)
-            tx.one(f"SELECT created_at_ms FROM user WHERE id = ?{tx.database.for_update}", user_id)
-            before = require_user(tx, user_id)
+            before = locked_user(tx, user_id)
             if "avatar" in columns:
                 use_in_profile(tx, user_id, before.avatar, columns["avatar"])
             names = sorted(columns)
@@ -93,12 +94,6 @@ class SqlUsers:
             tx.tell(user_id, "profile.updated", userid=user_id)
             return after
 
-    def set_password(self, user_id: int, password_hash: str, keep_session_id: int) -> None:
-        with self._transactions.write() as tx:
-            if not tx.change("UPDATE user SET password_hash = ? WHERE id = ?", password_hash, user_id):
-                raise NotFound("There is no such user.")
-            _end_sessions(tx, user_id, keep_session_id)
-
     def set_disabled(self, user_id: int, disabled: bool) -> None:
         with self._transactions.write() as tx:
             if disabled:
@@ -108,7 +103,7 @@ class SqlUsers:
                 raise NotFound("There is no such user.")
             if disabled:
                 tx.tell(user_id, "account.disabled")  # first: an open socket is to hear why it ends
-                _end_sessions(tx, user_id, 0)
+                end_sessions(tx, user_id, 0)
 
     def set_admin(self, user_id: int, is_admin: bool) -> None:
         with self._transactions.write() as tx:
@@ -143,6 +138,18 @@ def require_user(tx: Tx, user_id: int, field: str = "") -> User:
     return user_of(row)
 
 
+def locked_user(tx: Tx, user_id: int) -> User:
+    """The user, his row locked until the commit. Raises: NotFound."""
+    tx.one(f"SELECT created_at_ms FROM user WHERE id = ?{tx.database.for_update}", user_id)
+    return require_user(tx, user_id)
+
+
+def require_password(tx: Tx, user_id: int, proven_hash: str) -> None:
+    """The hash that somebody has proven is still the stored one. With his row locked. Raises: WrongCredentials."""
+    if tx.one("SELECT password_hash FROM user WHERE id = ?", user_id) != (proven_hash,):
+        raise WrongCredentials("Wrong mobile or password.")
+
+
 def _lock_chats(tx: Tx, members: str, user_id: int) -> None:
     """Conversations before users, as everywhere; only where others may write at the same time."""
     if tx.database.many_writers:
@@ -158,7 +165,8 @@ def _retitle(tx: Tx, user_id: int) -> None:
     )
 
 
-def _end_sessions(tx: Tx, user_id: int, keep_session_id: int) -> None:
+def end_sessions(tx: Tx, user_id: int, keep_session_id: int) -> None:
+    """All of his but the one kept (0: none is)."""
     for (session_id,) in tx.all("SELECT id FROM session WHERE user_id = ? AND id <> ?", user_id, keep_session_id):
         tx.tell(user_id, "session.ended", id=session_id)
     tx.execute("DELETE FROM session WHERE user_id = ? AND id <> ?", (user_id, keep_session_id))

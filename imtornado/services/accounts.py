@@ -7,16 +7,14 @@ A call that needs bcrypt comes in hops: this service looks up (database pool), `
 import hashlib
 import re
 import secrets
-import threading
 
 from imtornado.clock import Clock
 from imtornado.config import Config
-from imtornado.errors import BadParameter, NotAllowed, NotFound, WrongCredentials
+from imtornado.errors import BadParameter, NotAllowed, NotFound
 from imtornado.protocol import RESOURCE
 from imtornado.records import Credentials, Friend, Opening, Record, Session, User
-from storage.store import REGISTRATION, NewSession, NewUser, Store
+from storage.store import PASSWORD, REGISTRATION, NewSession, NewUser, Store
 
-PASSWORD = "password"  # noqa: S105 (purpose of the tickets behind password links)
 DAY_MS = 86_400_000
 _MOBILE = re.compile(r"(?=.{3,20}\Z)\+?[0-9]+", re.ASCII)
 
@@ -84,7 +82,6 @@ class Accounts:
         self._mode = config.accounts.registration
         self._session_ms = config.accounts.session_days * DAY_MS
         self._clock = clock
-        self._first = threading.Lock()  # of two at once on a closed server, one is the first account
         self._anybody = False  # an account exists: once true, true for ever
 
     def registration(self) -> str:
@@ -94,10 +91,15 @@ class Accounts:
         return self._mode if self._anybody else "open"
 
     def admit(self, invite: str) -> None:
-        """Raises: NotAllowed, NotFound(field=invite): before any work is done for a stranger."""
+        """Raises: NotAllowed (nobody, or nobody without an invitation, may), NotFound(field=invite).
+
+        Before any work is done for a stranger.
+        """
         mode = self.registration()
         if mode == "closed":
             raise NotAllowed("This server does not take registrations. Ask its operator for an account.")
+        if mode == "invite" and not invite:
+            raise NotAllowed("Registration is by invitation only. Ask the operator for an invitation.", field="invite")
         if mode == "invite" and self._store.tickets.find(token_hash(invite), REGISTRATION) is None:
             raise NotFound("This invitation is unknown, used or expired.", field="invite")
 
@@ -114,11 +116,17 @@ class Accounts:
             sex=registration.sex,
             memo=registration.memo,
         )
-        with self._first:
-            self.admit(invite)
-            invite_sha256 = token_hash(invite) if self.registration() == "invite" else None
-            user = self._store.users.create(new, invite_sha256)
-        return self._open_session(user, device)
+        user = self._create(new, invite)
+        return self._grant(user, device)
+
+    def _create(self, new: NewUser, invite: str) -> User:
+        if self.registration() != self._mode:
+            try:
+                return self._store.users.create(new, only_first=True)
+            except NotAllowed:
+                self._anybody = True  # another one, perhaps on another node, was first
+        self.admit(invite)
+        return self._store.users.create(new, token_hash(invite) if self._mode == "invite" else None)
 
     def credentials(self, mobile: str) -> Credentials | None:
         """To be handed to `Passwords.check` and nowhere else; None for an unknown mobile."""
@@ -129,23 +137,21 @@ class Accounts:
         return self._store.users.credentials(user_id)
 
     def log_in(self, proven: Credentials, device: Device) -> Grant:
-        """A session for whom `Passwords.check` has proven. Raises: AccountDisabled, WrongCredentials."""
-        grant = self._open_session(proven.user, device)
-        now = self._store.users.credentials(proven.user.user_id)
-        if now is None or now.password_hash != proven.password_hash:
-            # The password was changed while the old one was being checked: its end of all sessions must hold.
-            self._store.sessions.revoke(proven.user.user_id, grant.session.session_id)
-            raise WrongCredentials("Wrong mobile or password.")
-        return grant
+        """A session for whom `Passwords.check` has proven. Raises: AccountDisabled, WrongCredentials.
 
-    def _open_session(self, user: User, device: Device) -> Grant:
-        """Raises: AccountDisabled."""
+        A password that was changed while the old one was being checked is no longer proven.
+        """
+        return self._grant(proven.user, device, proven.password_hash)
+
+    def _grant(self, user: User, device: Device, proven_hash: str | None = None) -> Grant:
+        new, token = self._new_session(device)
+        return Grant(user, self._store.sessions.create(user.user_id, new, proven_hash), token)
+
+    def _new_session(self, device: Device) -> tuple[NewSession, str]:
+        """With its token."""
         token = new_token()
         expires_at_ms = self._clock.now_ms() + self._session_ms
-        session = self._store.sessions.create(
-            user.user_id, NewSession(token_hash(token), device.name, device.ip, expires_at_ms)
-        )
-        return Grant(user, session, token)
+        return NewSession(token_hash(token), device.name, device.ip, expires_at_ms), token
 
     def identify(self, token: str) -> tuple[Session, User] | None:
         """The live session of the token and its enabled user."""
@@ -174,9 +180,12 @@ class Accounts:
             _picture(columns["avatar"])
         return self._store.users.update(user_id, columns)
 
-    def set_password(self, user_id: int, password_hash: str, keep_session_id: int) -> None:
-        """Ends every session but the one kept."""
-        self._store.users.set_password(user_id, password_hash, keep_session_id)
+    def set_password(self, proven: Credentials, password_hash: str, keep_session_id: int) -> None:
+        """For whom `Passwords.check` has proven; ends every session but the one kept, and links for a new password.
+
+        Raises: WrongCredentials, as `log_in`.
+        """
+        self._store.passwords.set(proven.user.user_id, password_hash, keep_session_id, proven.password_hash)
 
     def require_reset(self, token: str) -> None:
         """Raises: NotFound: before any work is done for a stranger."""
@@ -185,15 +194,9 @@ class Accounts:
 
     def reset(self, token: str, password_hash: str, device: Device) -> Grant:
         """Sets the password of the link's user, ends all sessions, logs him in. Raises: NotFound, AccountDisabled."""
-        try:
-            ticket = self._store.tickets.use(token_hash(token), PASSWORD)
-        except NotFound as error:
-            raise NotFound("This link is unknown, used or expired.", field="token") from error
-        self._store.users.set_password(ticket.subject_id, password_hash, 0)
-        user = self._store.users.get(ticket.subject_id)
-        if user is None:
-            raise NotFound("This link is unknown, used or expired.", field="token")
-        return self._open_session(user, device)
+        new, token_of_session = self._new_session(device)
+        user, session = self._store.passwords.reset(token_hash(token), password_hash, new)
+        return Grant(user, session, token_of_session)
 
     def sessions(self, user_id: int) -> tuple[Session, ...]:
         """Live ones, last seen first."""

@@ -3,7 +3,7 @@
 from imtornado.clock import Clock
 from imtornado.errors import NotFound
 from imtornado.records import Ticket, User
-from imtornado.services.accounts import PASSWORD, new_token, token_hash
+from imtornado.services.accounts import new_token, token_hash
 from storage.store import REGISTRATION, NewUser, Store
 
 HOUR_MS = 3_600_000
@@ -28,8 +28,8 @@ class Administration:
         return credentials.user
 
     def set_password(self, user_id: int, password_hash: str) -> None:
-        """Ends all sessions of the user."""
-        self._store.users.set_password(user_id, password_hash, 0)
+        """Ends all sessions of the user, and the links for a new password. Raises: NotFound."""
+        self._store.passwords.set(user_id, password_hash, 0)
 
     def set_disabled(self, user_id: int, disabled: bool) -> None:
         """Disabling ends all sessions of the user. Raises: NotFound."""
@@ -40,16 +40,17 @@ class Administration:
         self._store.users.set_admin(user_id, is_admin)
 
     def password_link(self, user_id: int, hours: int) -> str:
-        """The path of a page on which the user sets a new password, once; earlier links of his end."""
-        self._store.tickets.revoke(PASSWORD, user_id)
-        return f"/password#{self._ticket(PASSWORD, user_id, hours)}"
+        """The path of a page on which the user sets a new password, once; earlier ones end. Raises: NotFound."""
+        token = new_token()
+        self._store.passwords.link(user_id, token_hash(token), self._in(hours))
+        return f"/password#{token}"
 
     def invitation(self, hours: int) -> str:
         """The path of a page on which one person registers."""
-        return f"/register#{self._ticket(REGISTRATION, 0, hours)}"
-
-    def _ticket(self, purpose: str, subject_id: int, hours: int) -> str:
         token = new_token()
-        expires_at_ms = self._clock.now_ms() + hours * HOUR_MS
-        self._store.tickets.create(token_hash(token), Ticket(purpose, subject_id, 0, expires_at_ms))
-        return token
+        self._store.tickets.create(token_hash(token), Ticket(REGISTRATION, 0, 0, self._in(hours)))
+        return f"/register#{token}"
+
+    def _in(self, hours: int) -> int:
+        """The time then, in epoch milliseconds."""
+        return self._clock.now_ms() + hours * HOUR_MS

@@ -7,7 +7,7 @@ import pytest
 
 from imtornado import config as settings
 from imtornado.clock import Clock
-from imtornado.errors import AccountDisabled, NotFound, WrongCredentials
+from imtornado.errors import AccountDisabled, NotAllowed, NotFound, WrongCredentials
 from imtornado.passwords import Passwords
 from imtornado.services.accounts import Accounts, Device, Registration
 from imtornado.services.administration import Administration
@@ -39,10 +39,13 @@ def administration(store: Store) -> Administration:
 def test_an_old_password_that_was_checked_in_time_opens_no_session_after_the_change(accounts: Accounts) -> None:
     user = accounts.register(Registration("13800000001"), PASSWORDS.hash(PASSWORD), "", HERE).user
     proven = PASSWORDS.check(PASSWORD, accounts.credentials("13800000001"))
-    accounts.set_password(user.user_id, PASSWORDS.hash("another horse 8"), 0)
+    accounts.set_password(proven, PASSWORDS.hash("another horse 8"), 0)
     with pytest.raises(WrongCredentials):
         accounts.log_in(proven, HERE)
     assert accounts.sessions(user.user_id) == ()
+    with pytest.raises(WrongCredentials):
+        accounts.set_password(proven, PASSWORDS.hash("a stranger's horse 9"), 0)
+    assert PASSWORDS.check("another horse 8", accounts.credentials("13800000001"))
 
 
 def test_an_account_disabled_while_its_password_was_checked_gets_no_session(
@@ -60,6 +63,17 @@ def test_a_link_of_a_disabled_account_opens_nothing(accounts: Accounts, administ
     token = administration.password_link(user.user_id, 1).partition("#")[2]
     administration.set_disabled(user.user_id, disabled=True)
     with pytest.raises(AccountDisabled):
+        accounts.reset(token, PASSWORDS.hash("another horse 8"), HERE)
+    assert PASSWORDS.check(PASSWORD, accounts.credentials("13800000001"))  # not the new one
+    administration.set_disabled(user.user_id, disabled=False)
+    assert accounts.reset(token, PASSWORDS.hash("another horse 8"), HERE).user.user_id == user.user_id
+
+
+def test_a_link_ends_when_the_password_is_changed_otherwise(accounts: Accounts, administration: Administration) -> None:
+    user = accounts.register(Registration("13800000001"), PASSWORDS.hash(PASSWORD), "", HERE).user
+    token = administration.password_link(user.user_id, 1).partition("#")[2]
+    accounts.set_password(PASSWORDS.check(PASSWORD, accounts.credentials("13800000001")), "a new hash", 0)
+    with pytest.raises(NotFound):
         accounts.reset(token, PASSWORDS.hash("another horse 8"), HERE)
 
 
@@ -85,3 +99,15 @@ def test_who_may_register_is_open_until_somebody_did(tmp_path: Path, store: Stor
     assert closed.registration() == "open"
     closed.register(Registration("13800000001"), PASSWORDS.hash(PASSWORD), "", HERE)
     assert closed.registration() == "closed"
+
+
+@pytest.mark.parametrize("mode", ["closed", "invite"])
+def test_whoever_is_second_on_another_node_is_not_let_in_as_the_first(store: Store, mode: str) -> None:
+    loaded = settings.load(environment={}, settings=[f"accounts.registration={mode}"])
+    node, other = (Accounts(store, loaded, store.clock) for _ in range(2))
+    node.admit("")
+    other.admit("")  # there is nobody yet: both may
+    other.register(Registration("13800000001"), PASSWORDS.hash(PASSWORD), "", HERE)
+    with pytest.raises(NotAllowed):
+        node.register(Registration("13800000002"), PASSWORDS.hash(PASSWORD), "", HERE)
+    assert store.users.count() == 1

@@ -110,23 +110,6 @@ def test_a_new_avatar_must_be_his_to_use(scene: Scene) -> None:
     assert scene.store.uploads.visible("ada-file", bea) is None
 
 
-def test_a_new_password_ends_the_other_sessions(scene: Scene) -> None:
-    user_id = scene.user()
-    now_ms = scene.store.clock.now_ms()
-    sessions = [
-        scene.store.sessions.create(user_id, NewSession(bytes([n]) * 32, "d", "ip", now_ms + 60_000)) for n in range(3)
-    ]
-    position = scene.store.events.position()
-    scene.store.users.set_password(user_id, "new hash", sessions[1].session_id)
-    credentials = scene.store.users.credentials(user_id)
-    assert credentials is not None
-    assert credentials.password_hash == "new hash"
-    assert scene.store.sessions.list(user_id) == (sessions[1],)
-    assert scene.kinds(position, user_id) == ["session.ended"] * 2
-    with pytest.raises(NotFound):
-        scene.store.users.set_password(999, "hash", 0)
-
-
 def test_disabling_ends_everything_and_can_be_undone(scene: Scene) -> None:
     ada, bea = scene.friends()
     token = b"a" * 32
