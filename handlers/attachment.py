@@ -46,7 +46,7 @@ class Attachment(BaseHandler):
             content = await workers.pictures.call(
                 convert, *paths, self.context.config.uploads.max_pixels, form=original.form
             )
-            self.context.arrivals.limits.require_type(content.mime, original.size_bytes)
+            content = self.context.arrivals.limits.admitted(content, original.size_bytes)
             return await workers.files.call(uploads.keep, self.user_id, original, content, result, thumb)
         except ProcessFailed as error:
             log.info("a file of user %d cannot be read: %s", self.user_id, error)

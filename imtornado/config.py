@@ -155,7 +155,7 @@ class Uploads(msgspec.Struct, frozen=True):
         str, _doc("what signed addresses begin with, such as https://cdn.example.org: a CDN in front of this server")
     ] = ""
     max_bytes: Annotated[Positive, _doc("largest picture")] = 10_485_760
-    max_voice_bytes: Annotated[Count, _doc("largest recording; 0: none are taken")] = 10_485_760
+    max_voice_bytes: Annotated[Count, _doc("largest recording (above it: a file); 0: none are taken")] = 10_485_760
     max_video_bytes: Annotated[Count, _doc("largest video; 0: none are taken")] = 104_857_600
     max_file_bytes: Annotated[Count, _doc("largest file of any other kind; 0: none are taken")] = 104_857_600
     max_pixels: Annotated[Positive, _doc("largest picture in pixels, all frames together counted four times that")] = (

@@ -1,8 +1,11 @@
 """How large which kind of file may be."""
 
+import msgspec
+
 from imtornado.config import Uploads as Settings
 from imtornado.errors import TooLarge, UnsupportedKind
-from imtornado.kinds import FileKind, kind_of
+from imtornado.kinds import PLAIN, FileKind, kind_of
+from imtornado.records import Content
 
 
 class FileLimits:
@@ -36,11 +39,17 @@ class FileLimits:
         require_size(limit_bytes, size_bytes)
         return limit_bytes
 
-    def require_type(self, mime: str, size_bytes: int) -> None:
-        """Raises: TooLarge, UnsupportedKind."""
-        kind = mime.partition("/")[0]
+    def admitted(self, content: Content, size_bytes: int) -> Content:
+        """How that which was made of so large a file is kept: a recording above its limit, say a song, as an attachment.
+
+        Raises: TooLarge, UnsupportedKind.
+        """
+        kind = content.mime.partition("/")[0]
+        if kind == "audio" and 0 < self._voice < size_bytes <= self._other:
+            return msgspec.structs.replace(content, mime=PLAIN, duration_ms=0)
         limits = {"image": self._picture, "audio": self._voice, "video": self._video}
         require_size(limits.get(kind, self._other), size_bytes)
+        return content
 
 
 def require_size(limit_bytes: int, size_bytes: int) -> None:

@@ -61,6 +61,18 @@ def test_each_kind_has_its_own_limit(ann: Person, key: str) -> None:
     assert "MB" in over.envelope["msg"]
 
 
+def test_a_recording_above_its_limit_is_an_attachment_up_to_the_limit_of_those(tmp_path: Path) -> None:
+    with open_house(tmp_path, "uploads.max_voice_bytes=5000", "uploads.max_file_bytes=9000") as house:
+        ann = house.person("Ann")
+        song = KINDS["max_voice_bytes"]
+        voice, file = (upload(ann, padded(song, size))["file"] for size in (5000, 5001))
+        assert (voice["mime"], voice["duration"]) == ("audio/mp4", 4200)
+        assert (file["mime"], file["duration"]) == ("application/octet-stream", 0)
+        stored = upload(ann, padded(song, 9000))["data"]
+        assert media.PLACE not in fetch(ann, stored).body  # an attachment, but not one that tells where it was made
+        assert sent(ann, padded(song, 9001)).code == 41301
+
+
 @pytest.mark.parametrize("key", [key for key in KINDS if key != "max_bytes"])
 def test_a_kind_that_is_not_taken_is_refused(tmp_path: Path, key: str) -> None:
     with open_house(tmp_path, f"uploads.{key}=0") as house:

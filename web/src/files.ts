@@ -32,7 +32,8 @@ function limitOf(type: string): number {
   const { upload_bytes, voice_bytes, video_bytes, file_bytes } = store.limits
   if (PICTURE_TYPES.includes(type)) return upload_bytes
   if (VIDEO_TYPES.includes(type)) return video_bytes
-  return VOICE_TYPES.includes(type) ? voice_bytes : file_bytes
+  if (!VOICE_TYPES.includes(type)) return file_bytes
+  return voice_bytes && Math.max(voice_bytes, file_bytes) // a long one is an attachment
 }
 
 /** As the server sees it: a text whose first sign opens a tag. */

@@ -36,6 +36,13 @@ test.each([
   else expect(text).toContain(expected)
 })
 
+test('a recording above its limit is a file like any other', async () => {
+  store.limits = { ...store.limits, voice_bytes: 100 }
+  expect(await told('a.m4a', 'audio/mp4', 100)).toBe('')
+  expect(await told('a.m4a', 'audio/mp4', 3000)).toBe('')
+  expect(await told('a.m4a', 'audio/mp4', 3001)).toContain('too large')
+})
+
 test('a message becomes what its type tells, and then what the server found', () => {
   expect([mediaOf('image/webp'), mediaOf('video/quicktime'), mediaOf('image/heic'), mediaOf('')]).toEqual([
     Media.picture,
