@@ -40,7 +40,7 @@ class FileLimits:
         return limit_bytes
 
     def admitted(self, content: Content, size_bytes: int) -> Content:
-        """How that which was made of so large a file is kept: a recording above its limit, say a song, as an attachment.
+        """As it is kept, what was made of so large a file: a recording above its limit, say a song, is an attachment.
 
         Raises: TooLarge, UnsupportedKind.
         """
