@@ -36,7 +36,7 @@ from imtornado.services.throttle import Throttle
 from imtornado.services.uploads import Uploads
 from imtornado.services.views import Views
 from imtornado.upkeep import Upkeep
-from imtornado.workers import Workers
+from imtornado.workers import FILE_THREADS, Workers
 from storage.backends import open_store
 from storage.serving import serving
 from storage.store import Store
@@ -162,6 +162,7 @@ async def _serve(config: Config) -> None:
         Clock(),
         auto_migrate=config.storage.auto_migrate,
         unsafe_durability=config.storage.unsafe_durability,
+        connections=_connections(config),
     )
     with serving(config.storage.url):
         await _run(config, store, stopped)
@@ -179,6 +180,11 @@ async def _run(config: Config, store: Store, stopped: asyncio.Event) -> None:
     await stopped.wait()
     log.info("stopping")
     await server.stop()
+
+
+def _connections(config: Config) -> int:
+    """To the database, at most: each thread holds one, a writer's one more for its batches, and this thread one."""
+    return config.storage.threads + FILE_THREADS + 2 * config.storage.writers + 1
 
 
 def address(config: Config, port: int) -> str:

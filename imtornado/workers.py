@@ -19,6 +19,7 @@ WAIT_MS = 10_000
 RETRY_AFTER_MS = 1000
 CALM_LOOKS = 3
 LOOK_EVERY_S = 0.01
+FILE_THREADS = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -138,7 +139,7 @@ class Workers:
             "database", database_threads, database_queue, wait_ms=database_wait_ms, waits=waits, work=work
         )
         self.passwords = Pool("passwords", password_threads, password_queue, waits=waits, work=work)
-        self.files = Pool("files", 4, 1024, waits=waits, work=work)
+        self.files = Pool("files", FILE_THREADS, 1024, waits=waits, work=work)
         self.pictures = ProcessPool("pictures", picture_processes, 32)
 
     async def rest(self, within_s: float) -> None:

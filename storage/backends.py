@@ -12,7 +12,7 @@ from imtornado.clock import Clock
 from imtornado.errors import BadParameter
 from storage import mysql_url
 from storage.copying import require_whole
-from storage.database import Database
+from storage.database import Database, Use
 from storage.migrate import migrate, require_current
 from storage.mysql import Mysql
 from storage.sql_store import SqlStore
@@ -23,8 +23,12 @@ GROUP = "imtornado.storage"
 OWN = ("mysql", "sqlite")
 
 
-def open_store(url: str, clock: Clock, *, auto_migrate: bool = True, unsafe_durability: bool = False) -> Store:
+def open_store(
+    url: str, clock: Clock, *, auto_migrate: bool = True, unsafe_durability: bool = False, connections: int = 1
+) -> Store:
     """The store behind the URL, its schema brought up to date, or checked when `auto_migrate` is off.
+
+    `connections`: how many its user may hold at once; a server that allows fewer is not fit.
 
     Raises: BadParameter (unknown backend or malformed URL), UnfitDatabase (a server that is set wrong; as SchemaError
     for a newer or, unless migrated, older schema), Busy (the database cannot be opened).
@@ -34,8 +38,9 @@ def open_store(url: str, clock: Clock, *, auto_migrate: bool = True, unsafe_dura
     if scheme not in OWN and foreign:
         store: Store = next(iter(foreign)).load()(url, clock, auto_migrate)
         return store
-    database = open_database(url, unsafe_durability=unsafe_durability)
+    database = open_database(url, unsafe_durability=unsafe_durability, connections=connections)
     try:
+        database.check_server(Use.MIGRATE if auto_migrate else Use.WORK)
         require_whole(database)
         if auto_migrate:
             migrate(database)
@@ -66,13 +71,16 @@ def check_url(url: str) -> None:
         raise _unknown_backend(url)
 
 
-def open_database(url: str, *, unsafe_durability: bool = False, patient: bool = False) -> Database:
+def open_database(
+    url: str, *, unsafe_durability: bool = False, patient: bool = False, connections: int = 1
+) -> Database:
     """The database behind the URL of one of our own backends, as it is. Raises: BadParameter.
 
     `unsafe_durability`: also on a server that may lose what it has committed. `patient`: an answer may take long.
     """
     if url.partition(":")[0] == mysql_url.SCHEME:
-        return Mysql(mysql_url.parse(url), unsafe_durability=unsafe_durability, patient=patient)
+        address = mysql_url.parse(url)
+        return Mysql(address, unsafe_durability=unsafe_durability, patient=patient, connections=connections)
     path = sqlite_path(url)
     if path is None:
         raise _unknown_backend(url)

@@ -14,7 +14,7 @@ import msgspec
 import peewee
 
 from imtornado.errors import Conflict
-from storage.database import Connection, Database, UnfitDatabase
+from storage.database import Connection, Database, UnfitDatabase, Use
 from storage.fields import ExactField, LongField
 from storage.migrate import SchemaError, migrate, require_current
 from storage.tables import DERIVED, TABLES, Digest, Digester, Table, existing
@@ -109,7 +109,7 @@ def opened(source: Database, target: Database) -> Iterator[Copying]:
 
     Raises: CopyRefused where the target holds anything else than the beginning of this copy.
     """
-    require_current(source)
+    require_current(source, Use.READ)
     with source.reading() as connection:
         _prepare(target, _epoch(connection))
         yield Copying(connection, target)
@@ -157,6 +157,7 @@ def is_empty(database: Database) -> bool:
 
 
 def _prepare(target: Database, epoch: str) -> None:
+    target.check_server(Use.MIGRATE)
     if is_unfinished(target):
         with target.reading() as connection:
             rows = dict(connection.execute(f"SELECT name, value FROM `{PROGRESS}`").fetchall())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from enum import IntEnum
 from typing import Any, Protocol
 
 import peewee
@@ -48,6 +49,14 @@ class UnfitDatabase(Exception):
     """It must not be used as it is; each line of the text says why, and what to do."""
 
 
+class Use(IntEnum):
+    """What a database is opened for; who may do one of them may do those before it."""
+
+    READ = 0
+    WORK = 1  # all that a server does
+    MIGRATE = 2  # make and change tables too
+
+
 class Database(Protocol):
     """One dialect.
 
@@ -77,8 +86,8 @@ class Database(Protocol):
         `often`: on the thread that commits messages.
         """
 
-    def check_server(self, *, migrates: bool) -> None:
-        """At the start. `migrates`: tables will be made too. Raises: UnfitDatabase, Busy."""
+    def check_server(self, use: Use) -> None:
+        """At the start, before anything else. Raises: UnfitDatabase, Busy."""
 
     def migrating(self) -> AbstractContextManager[None]:
         """Held by one process at a time. Raises: Busy."""

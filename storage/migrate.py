@@ -10,7 +10,7 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
-from storage.database import Database, UnfitDatabase
+from storage.database import Database, UnfitDatabase, Use
 from storage.migration_steps import create_history
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def pending(database: Database) -> tuple[str, ...]:
 
 def migrate(database: Database) -> tuple[str, ...]:
     """Applies what is pending and gives the names; of several processes at once one does it, the others wait."""
-    database.check_server(migrates=True)
+    database.check_server(Use.MIGRATE)
     with database.migrating():
         if not pending(database):
             return ()
@@ -60,9 +60,9 @@ def applied(database: Database) -> tuple[str, ...]:
     return tuple(row.name for row in _runner(database).status() if row.applied)
 
 
-def require_current(database: Database) -> None:
+def require_current(database: Database, use: Use = Use.WORK) -> None:
     """Raises: SchemaError for a database that is newer or older than this program."""
-    database.check_server(migrates=False)
+    database.check_server(use)
     names = pending(database)
     if names:
         raise SchemaError(f"The database lacks {', '.join(names)}. Run `imtornado migrate` first.")

@@ -17,7 +17,8 @@ import peewee
 import pymysql
 from pymysql.constants import CLIENT
 
-from storage.database import Connection, UnfitDatabase
+from storage.database import Connection, UnfitDatabase, Use
+from storage.mysql_advice import advice
 from storage.mysql_checks import collation_of, durability_problems, problems
 from storage.mysql_connection import READ_COMMITTED, REPEATABLE_READ, MysqlConnection
 from storage.mysql_errors import busy, commit_translated, errors_translated
@@ -32,7 +33,6 @@ IDLE_S = 60  # between two statements of a transaction; a tool that works on ano
 REST_S = 0.5  # after a connection could not be opened nobody tries for so long
 MIGRATION_TURN_S = 5
 _SETTINGS = (
-    "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
     "default_storage_engine = 'InnoDB'",
     "foreign_key_checks = 1",
     "unique_checks = 1",
@@ -64,11 +64,18 @@ class Mysql:
     duplicate: type[Exception] = pymysql.err.IntegrityError
     failure: type[Exception] = pymysql.err.Error
 
-    def __init__(self, address: Address, *, unsafe_durability: bool = False, patient: bool = False) -> None:
-        """`patient`: for tools that read whole tables and have nobody who waits for each answer."""
+    def __init__(
+        self, address: Address, *, unsafe_durability: bool = False, patient: bool = False, connections: int = 1
+    ) -> None:
+        """`patient`: for tools that read whole tables and have nobody who waits for each answer.
+
+        `connections`: how many may be open at once.
+        """
         self.address = address
         self._unsafe_durability = unsafe_durability
         self._patient = patient
+        self._connections = connections
+        self._fit_for: Use | None = None
         self._held = threading.local()  # .connections: {often: MysqlConnection} of a thread
         self._all: weakref.WeakSet[MysqlConnection] = weakref.WeakSet()
         self._all_lock = threading.Lock()
@@ -98,19 +105,22 @@ class Mysql:
                 connection.roll_back()
                 raise
 
-    def check_server(self, *, migrates: bool) -> None:
+    def check_server(self, use: Use) -> None:
         """On a bare connection: an old server does not know what the others ask for."""
+        if self._fit_for is not None and self._fit_for >= use:
+            return
         with self._opening():
             raw = self._bare(self.address.answer_s, autocommit=True)
             with closing(raw), raw.cursor() as cursor:
-                found = list(problems(cursor, self.address.name, migrates=migrates))
-                weak = list(durability_problems(cursor))
+                found = list(problems(cursor, use, self._connections))
+                weak = list(durability_problems(cursor)) if use >= Use.WORK else []
         for problem in weak if self._unsafe_durability else ():
             log.warning("%s (accepted by storage.unsafe_durability)", problem)
         if weak and not self._unsafe_durability:
             found += [f"{problem} Or accept it: storage.unsafe_durability = yes." for problem in weak]
         if found:
             raise UnfitDatabase("\n".join(found))
+        self._fit_for = use
 
     @contextmanager
     def migrating(self) -> Iterator[None]:
@@ -187,7 +197,7 @@ class Mysql:
             yield
         except (pymysql.err.Error, OSError, RuntimeError) as error:  # RuntimeError: `cryptography` is needed, it says
             self._rests_until = time.monotonic() + REST_S
-            log.error("no connection to %r: %s", self.address, error)
+            log.error("no connection to %r: %s. %s", self.address, error, advice(error, self.address))
             raise busy() from error
 
     def _connect_for_migrations(self) -> Any:
@@ -203,6 +213,7 @@ class Mysql:
             "write_timeout": answer_s,
             "client_flag": CLIENT.FOUND_ROWS,  # an UPDATE counts the rows that it met, changed or not, as SQLite's does
             "program_name": "imtornado",
+            "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",  # for the checks too: it changes what SHOW shows
         }
         try:
             return pymysql.connect(**options)

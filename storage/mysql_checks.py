@@ -4,12 +4,17 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from storage.database import Use
 from storage.schema import MODELS
 
 LEAST_MARIADB = (10, 6, 0)
 LEAST_MYSQL = (8, 0, 17)  # the first that compares texts byte for byte with trailing blanks
-WORK = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
+LEAST_PACKET_BYTES = 1 << 20  # the longest message with all its escapes and a batch's rows have room in it
+READ = frozenset({"SELECT"})
+WORK = READ | {"INSERT", "UPDATE", "DELETE"}
 SCHEMA = frozenset({"CREATE", "ALTER", "DROP", "INDEX", "REFERENCES"})
+_RIGHTS = {Use.READ: READ, Use.WORK: WORK, Use.MIGRATE: WORK | SCHEMA}
+_READ_ONLY = ("read_only", "super_read_only", "innodb_read_only", "transaction_read_only", "tx_read_only")
 _GRANT = re.compile(r"GRANT (.+) ON (\*|`(?:[^`]|``)*`)\.\* TO .*")
 _ROLE = re.compile(r"GRANT (?!.* ON ).* TO .*")
 
@@ -35,9 +40,9 @@ def durability_problems(cursor: Any) -> Iterator[str]:
         yield "debug_no_sync is ON: nothing is written to the disk in time. Start the server without it."
 
 
-def problems(cursor: Any, database: str, *, migrates: bool) -> Iterator[str]:
-    """What is wrong with the server, the database or the rights of its user; `migrates`: he is to make tables too."""
-    (version,) = _one(cursor, "SELECT version()")
+def problems(cursor: Any, use: Use, connections: int) -> Iterator[str]:
+    """What is wrong with the server, the database or the rights of its user, who needs so many connections."""
+    version, database, account = _one(cursor, "SELECT version(), database(), current_user()")
     too_old = _too_old(version)
     if too_old:
         yield too_old
@@ -47,12 +52,17 @@ def problems(cursor: Any, database: str, *, migrates: bool) -> Iterator[str]:
         yield "InnoDB is switched off: only it keeps transactions. Start the server with it."
     yield from _table_problems(cursor, collation_of(version))
     cursor.execute("SHOW GRANTS")
-    lacking = lacking_rights((row[0] for row in cursor.fetchall()), database, WORK | SCHEMA if migrates else WORK)
+    lacking = lacking_rights((row[0] for row in cursor.fetchall()), database, _RIGHTS[use])
     if lacking:
+        user, _, host = account.rpartition("@")
         yield (
             f"The user lacks {', '.join(sorted(lacking))} on the database {database}. As administrator:"
-            f" GRANT {', '.join(sorted(WORK | SCHEMA))} ON `{database}`.* TO …"
+            f" GRANT {', '.join(sorted(_RIGHTS[use]))} ON `{database}`.* TO '{user}'@'{host}'"
         )
+    if use >= Use.WORK:
+        yield from _obstacles(cursor, connections)
+    if use >= Use.MIGRATE:
+        yield from _obstacles_to_tables(cursor)
 
 
 def lacking_rights(grants: Iterable[str], database: str, wanted: frozenset[str]) -> set[str]:
@@ -106,6 +116,49 @@ def _table_problems(cursor: Any, collation: str) -> Iterator[str]:
                 f"The table {table} compares texts by {found}, which takes different keys for one:"
                 f" ALTER TABLE `{table}` CONVERT TO CHARACTER SET utf8mb4 COLLATE {collation}."
             )
+
+
+def _obstacles(cursor: Any, connections: int) -> Iterator[str]:
+    """Why what is to be stored would be refused."""
+    found = _variables(cursor, *_READ_ONLY, "max_allowed_packet", "max_connections", "log_bin", "binlog_format")
+    on = [name for name in _READ_ONLY if found.get(name, "OFF") not in ("OFF", "0")]
+    if on:
+        yield (
+            f"The server takes no changes: {on[0]} is {found[on[0]]}. Name the server that is written to in"
+            f" storage.url, or switch {on[0]} off."
+        )
+    packet_bytes = int(found["max_allowed_packet"])
+    if packet_bytes < LEAST_PACKET_BYTES:
+        yield (
+            f"max_allowed_packet is {packet_bytes}, too small for long messages. Set max_allowed_packet = 16M in the"
+            " server's [mysqld] section."
+        )
+    if found.get("log_bin") == "ON" and found.get("binlog_format") == "STATEMENT":
+        yield (
+            "binlog_format is STATEMENT, with which InnoDB refuses what we write (READ COMMITTED). Set"
+            " binlog_format = ROW in the server's [mysqld] section."
+        )
+    (of_account,) = _one(cursor, "SELECT @@max_user_connections")
+    limits = {"max_connections": int(found["max_connections"]), "max_user_connections": int(of_account)}
+    for name, limit in limits.items():
+        if 0 < limit < connections:
+            yield (
+                f"{name} is {limit}, and this process alone may open {connections} connections. Set {name} to 200, or"
+                " storage.threads and storage.writers lower."
+            )
+
+
+def _obstacles_to_tables(cursor: Any) -> Iterator[str]:
+    found = _variables(cursor, "innodb_default_row_format", "enforce_storage_engine")
+    row_format = found.get("innodb_default_row_format", "dynamic")
+    if row_format.lower() != "dynamic":
+        yield (
+            f"innodb_default_row_format is {row_format}, which has no room for our indexes. Set"
+            " innodb_default_row_format = dynamic, the default, in the server's [mysqld] section."
+        )
+    engine = found.get("enforce_storage_engine", "")
+    if engine.lower() not in ("", "innodb"):
+        yield f"enforce_storage_engine is {engine}: tables of InnoDB cannot be made. Switch it off."
 
 
 def _variables(cursor: Any, *names: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from storage.backends import open_database, sqlite_path
-from storage.database import UnfitDatabase
+from storage.database import UnfitDatabase, Use
 
 
 class InUse(UnfitDatabase):
@@ -49,10 +49,12 @@ def require_unused(url: str) -> None:
     """Raises: InUse where somebody is connected to a MySQL database; SQLite has `serving`. Busy."""
     if sqlite_path(url) is not None:
         return
-    with closing(open_database(url)) as database, database.reading() as connection:
-        others = connection.execute(
-            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
-        ).fetchone()[0]
+    with closing(open_database(url)) as database:
+        database.check_server(Use.READ)
+        with database.reading() as connection:
+            others = connection.execute(
+                "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+            ).fetchone()[0]
     if others:
         raise InUse(
             f"{others} connections to the MySQL database are open: stop the servers that use it, wherever they run, "

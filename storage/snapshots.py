@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from storage.copying import Told, opened, release
-from storage.database import Database, UnfitDatabase
+from storage.database import Database, UnfitDatabase, Use
 from storage.migrate import migrate, require_current
 from storage.sqlite import Sqlite
 from storage.tables import TABLES, Digest, Digester
@@ -26,7 +26,7 @@ def snapshot(source: Database, path: Path, told: Callable[[int], Told]) -> None:
     waits for it. Of a MySQL database one snapshot is read, row by row.
     Raises: UnfitDatabase, Busy, sqlite3.Error (the file cannot be written), Damaged.
     """
-    require_current(source)
+    require_current(source, Use.READ)
     if isinstance(source, Sqlite):
         source.copy_to(path)
     else:

@@ -15,7 +15,7 @@ import peewee
 
 from imtornado.errors import Busy
 from storage.checkpoints import Checkpointer
-from storage.database import Connection, Duplicate
+from storage.database import Connection, Duplicate, Use
 from storage.fair_lock import FairLock
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Sqlite:
         finally:
             os.close(descriptor)
 
-    def check_server(self, *, migrates: bool) -> None:
+    def check_server(self, use: Use) -> None:
         """There is none, and every connection sets what it needs."""
 
     def collate(self) -> None:

@@ -22,7 +22,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _reindex(config: Config, options: argparse.Namespace) -> None:
-    store = open_store(config.storage.url, Clock(), auto_migrate=config.storage.auto_migrate)
+    settings = config.storage
+    store = open_store(
+        settings.url, Clock(), auto_migrate=settings.auto_migrate, unsafe_durability=settings.unsafe_durability
+    )
     try:
         if not options.resume:
             store.search_index.start_anew()
