@@ -13,7 +13,14 @@ from storage.database import CommitUnknown, Duplicate, TryAgain
 log = logging.getLogger(__name__)
 
 # The transaction is undone and nothing is wrong: done again it will most likely go through.
-AGAIN = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD})
+AGAIN = frozenset(
+    {
+        ER.LOCK_DEADLOCK,
+        ER.LOCK_WAIT_TIMEOUT,
+        ER.CHECKREAD,
+        3101,  # MySQL's group replication: another member was faster
+    }
+)
 # The connection is of no use any more.
 LOST = frozenset(
     {
@@ -31,6 +38,7 @@ LOST = frozenset(
         ER.NET_ERROR_ON_WRITE,
         ER.NET_WRITE_INTERRUPTED,
         1927,  # MariaDB: the connection was killed
+        3169,  # MySQL: the session was killed
         4031,  # MySQL: closed by the server because nobody used it
     }
 )
@@ -69,6 +77,8 @@ OUTAGES = (
             1836,  # read-only mode
             1969,  # MariaDB: max_statement_time
             3024,  # MySQL: max_execution_time
+            3032,  # MySQL: offline mode
+            3100,  # MySQL's group replication: this member cannot commit now
         }
     )
 )
