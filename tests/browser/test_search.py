@@ -13,6 +13,7 @@ from imtornado.drafts import MessageDraft
 from imtornado.records import Kind
 from imtornado.tokenizer import VERSION
 from storage.backends import open_store
+from storage.store import Store
 from tests.browser.test_conversation import PHONE, log_in, open_chat
 from tests.browser.test_two_people import at, message
 from tests.fixtures.browser import OpenPage
@@ -37,8 +38,7 @@ def compose(page: Page, text: str) -> None:
 
 def talk(server: Server, ann: Person, ben: Person) -> None:
     """A long chat whose first message asks for the boat, past the server; indexed when this returns."""
-    store = open_store(server.storage_url, Clock())
-    try:
+    with closing(open_store(server.storage_url, Clock())) as store:
         texts = ["第一次出海的船在哪里"] + [f"Note {number}." for number in range(1, FAR)]
         first = store.reserve_ids(FAR)
         for start in range(0, FAR, 500):
@@ -47,12 +47,14 @@ def talk(server: Server, ann: Person, ben: Person) -> None:
                 for n in range(start, start + 500)
             ]
             store.commit(drafts)
-        until = time.monotonic() + SOON_S
-        while not store.search_index.is_complete():
-            assert time.monotonic() < until, "the index stays behind"
-            time.sleep(0.05)
-    finally:
-        store.close()
+        until_indexed(store)
+
+
+def until_indexed(store: Store) -> None:
+    until = time.monotonic() + SOON_S
+    while not store.search_index.is_complete():
+        assert time.monotonic() < until, "the index stays behind"
+        time.sleep(0.05)
 
 
 @pytest.mark.timeout(240)
@@ -137,6 +139,8 @@ def test_all_of_a_search_can_be_done_by_keyboard(start_server: StartServer, open
     ann = Person(server.port, "Ann")
     for number in range(MANY):
         ann.say(ann.user_id, f"Shopping {number}" + (" for tea" if number % 2 else ""))
+    with closing(open_store(server.storage_url, Clock())) as store:
+        until_indexed(store)
     page = open_page(server.base_url, locale="en-GB", reduced_motion="reduce")
     log_in(page, ann)
     open_chat(page, "Notes to self")
