@@ -65,7 +65,7 @@ class Database(Protocol):
     `insert_new` begins an INSERT that leaves out rows that exist.
     """
 
-    many_writers: bool  # at once; otherwise whoever writes is alone
+    many_writers: bool  # at once, and what they commit is seen before it is synced; otherwise whoever writes is alone
     for_update: str
     for_share: str
     for_update_free: str
@@ -78,12 +78,13 @@ class Database(Protocol):
     def reading(self) -> AbstractContextManager[Connection]:
         """One snapshot for all reads inside. Raises: Busy."""
 
-    def writing(self, *, often: bool = False) -> AbstractContextManager[Connection]:
+    def writing(self, *, often: bool = False, answer_s: float = 0.0) -> AbstractContextManager[Connection]:
         """Commits at the end, rolls back on any exception.
 
         Raises: Busy, CommitUnknown, Duplicate where nobody caught it.
 
-        `often`: on the thread that commits messages.
+        `often`: on the thread that commits messages. `answer_s`: each answer of a server may take so long, 0 for the
+        usual time.
         """
 
     def check_server(self, use: Use) -> None:

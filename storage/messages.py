@@ -147,6 +147,8 @@ class _Batch:
                 if c.changed
             ],
         )
+        if self._stored and self._tx.database.many_writers:
+            self._tx.touch()  # last of all: who waits for it waits for nothing but the sync
         events = self._tx.write_events()
         for place, result, scope, start, end in self._changed:
             changes = tuple(scope.messages.changes)

@@ -26,9 +26,12 @@ from storage.mysql_url import Address
 
 log = logging.getLogger(__name__)
 
-BATCH_ANSWER_S = 5.0  # the writer's clients are told by its own clock; a slow commit may still be acknowledged late
 MIGRATION_ANSWER_S = 3600.0
-LOCK_WAIT_S = 1
+LOCK_WAIT_S = 1  # MySQL looks once a second: up to 2 s
+# More than the wait for a lock. Whoever waits for a batch has been told by then, by the writer's own clock, and a link
+# that was lost without a word must be noticed while service is still to be back within 3 s. A commit that takes longer,
+# on a slow disk, is settled by the next connection and acknowledged late.
+BATCH_ANSWER_S = 2.2
 IDLE_S = 60  # between two statements of a transaction; a tool that works on another database meanwhile may take longer
 REST_S = 0.5  # after a connection could not be opened nobody tries for so long
 MIGRATION_TURN_S = 5
@@ -93,8 +96,8 @@ class Mysql:
                 connection.roll_back()
 
     @contextmanager
-    def writing(self, *, often: bool = False) -> Iterator[Connection]:
-        connection = self._connection(often=often)
+    def writing(self, *, often: bool = False, answer_s: float = 0.0) -> Iterator[Connection]:
+        connection = self._own(answer_s) if answer_s else self._connection(often=often)
         with errors_translated():
             connection.begin(READ_COMMITTED)
             try:
@@ -104,6 +107,9 @@ class Mysql:
             except BaseException:
                 connection.roll_back()
                 raise
+            finally:
+                if answer_s:
+                    connection.discard()
 
     def check_server(self, use: Use) -> None:
         """On a bare connection: an old server does not know what the others ask for."""
@@ -174,10 +180,15 @@ class Mysql:
                 if often
                 else self.address.answer_s
             )
-            held[often] = connection = MysqlConnection(lambda: self._connect_to_work(answer_s))
-            with self._all_lock:
-                self._all.add(connection)
+            held[often] = self._own(answer_s)
         return held[often]
+
+    def _own(self, answer_s: float) -> MysqlConnection:
+        """One that its caller holds."""
+        connection = MysqlConnection(lambda: self._connect_to_work(answer_s))
+        with self._all_lock:
+            self._all.add(connection)
+        return connection
 
     def _connect_to_work(self, answer_s: float) -> tuple[Any, int]:
         """A connection and the longest packet it takes. Raises: Busy; at once where the server was away just now."""

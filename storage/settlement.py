@@ -16,6 +16,10 @@ _MESSAGE = "SELECT 1 FROM message WHERE conversation_id = ? AND seq = ? AND id =
 _CHANGE = "SELECT 1 FROM `change` WHERE conversation_id = ? AND ver = ? AND seq = ? AND actor_id = ?"
 
 
+# For the answer to one commit on a disk that is slow, which may have to wait for two syncs; then for the next tries.
+SYNC_ANSWER_S, NEXT_SYNC_ANSWER_S = 5.0, 10.0
+
+
 class Proof(NamedTuple):
     """A row of the batch: `sql` finds it by `values`, while its conversation is locked."""
 
@@ -30,12 +34,18 @@ def unsettled(transactions: Transactions, conversation_ids: Sequence[int], outco
     if proof is None:
         return None
 
+    answer_s = SYNC_ANSWER_S
+
     def settle() -> list[Outcome]:
         """The outcomes if the batch was committed, else Busy for each. Raises: Busy."""
+        nonlocal answer_s
         with transactions.batch() as tx:
             lock(tx, [proof.conversation_id])  # the lost transaction has it until the server has ended it
-            if tx.one(proof.sql, *proof.values) is not None:
-                return outcomes
+            is_stored = tx.one(proof.sql, *proof.values) is not None
+        if is_stored:
+            this_s, answer_s = answer_s, NEXT_SYNC_ANSWER_S
+            transactions.wait_for_sync(this_s)  # it may still be at the sync of that commit
+            return outcomes
         log.info("a batch of %d whose commit got no answer was undone", len(outcomes))
         return [Busy("The database is busy. Please try again.", retry_after_ms=1000)] * len(outcomes)
 

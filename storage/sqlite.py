@@ -124,7 +124,7 @@ class Sqlite:
                 self._roll_back(connection)
 
     @contextmanager
-    def writing(self, *, often: bool = False) -> Iterator[Connection]:
+    def writing(self, *, often: bool = False, answer_s: float = 0.0) -> Iterator[Connection]:
         with self._turn():
             connection = self._connection()
             with _translated():

@@ -87,6 +87,10 @@ class Tx:
         """For a line of ours."""
         return self._ids.take() or self.next_ids("message")
 
+    def touch(self) -> None:
+        """Writes something, so that the commit says of all that was seen here that it is synced too."""
+        self.next_ids("message")
+
     def tell(self, user_id: int, kind: str, *, community_id: int = 0, **fields: object) -> None:
         """An event of this transaction; `fields` are its data, with wire names."""
         self.told.append((user_id, community_id, kind, msgspec.json.encode(fields).decode()))
@@ -150,6 +154,14 @@ class Transactions:
         """As `write`, for the writer, who stores and hands on the events himself."""
         return self._timed("batch", self._writing_now(often=True))
 
+    def wait_for_sync(self, answer_s: float) -> None:
+        """Returns when everything that can be seen now is on the disk. Raises: Busy, without an answer for so long.
+
+        MySQL shows what was committed before it has synced it; the answer to a later commit says that both are.
+        """
+        with self._timed("sync", self._writing_now(often=False, answer_s=answer_s)) as tx:
+            tx.touch()
+
     @contextmanager
     def _write(self, name: str) -> Iterator[Tx]:
         with self._timed(name, self._writing_now(often=False)) as tx:
@@ -162,7 +174,7 @@ class Transactions:
                 log.exception("the listener of events failed; they are stored and will be read later")
 
     @contextmanager
-    def _writing_now(self, *, often: bool) -> Iterator[Connection]:
+    def _writing_now(self, *, often: bool, answer_s: float = 0.0) -> Iterator[Connection]:
         """A transaction for writing, known to `settled_ms` until its end."""
         if self._ids.are_few:
             with self.database.writing(often=often) as connection:
@@ -170,7 +182,7 @@ class Transactions:
             self._ids.refill(first)  # not before the commit: what is undone is given to somebody else
         token = object()
         try:
-            with self.database.writing(often=often) as connection:
+            with self.database.writing(often=often, answer_s=answer_s) as connection:
                 with self._writing_lock:
                     self._writing[token] = self.clock.now_ms()
                 yield connection

@@ -67,9 +67,9 @@ class Answers:
         finally:
             socket.abort()
 
-    def behind_s(self, answer: Answer) -> float:
-        """For how long, between question and answer, a loop was behind."""
-        return sum(max(0.0, min(end, answer.answered_at) - max(start, answer.asked_at)) for start, end in self._late)
+    def behind_s(self, since: float, until: float) -> float:
+        """For how long, between two times of the monotonic clock, a loop was behind."""
+        return sum(max(0.0, min(end, until) - max(start, since)) for start, end in self._late)
 
     def told(self) -> str:
         """The slowest, for whoever reads the output."""
@@ -78,10 +78,14 @@ class Answers:
 
     def too_late(self) -> list[str]:
         """Those that took longer than was promised, and would have whatever the loops did."""
-        return [self._described(answer) for answer in self._slow if answer.took_s - self.behind_s(answer) > PROMISE_S]
+        return [
+            self._described(answer)
+            for answer in self._slow
+            if answer.took_s - self.behind_s(answer.asked_at, answer.answered_at) > PROMISE_S
+        ]
 
     def _described(self, answer: Answer) -> str:
-        behind_s = self.behind_s(answer)
+        behind_s = self.behind_s(answer.asked_at, answer.answered_at)
         return (
             f"{answer.who} waited {answer.took_s:.2f} s for {answer.what}; loops were behind for {behind_s:.2f} s of it"
         )

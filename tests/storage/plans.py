@@ -49,8 +49,8 @@ class _Recording:
     def reading(self) -> AbstractContextManager[_Recorded]:
         return self._recorded(self._database.reading())
 
-    def writing(self, *, often: bool = False) -> AbstractContextManager[_Recorded]:
-        return self._recorded(self._database.writing(often=often))
+    def writing(self, *, often: bool = False, answer_s: float = 0.0) -> AbstractContextManager[_Recorded]:
+        return self._recorded(self._database.writing(often=often, answer_s=answer_s))
 
 
 def plan_of(store: SqlStore, call: Callable[[], object]) -> list[Step]:

@@ -1,5 +1,7 @@
 """Commits of which nobody hears: what was not committed is not used, and of what may have been all is told."""
 
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,12 +14,16 @@ import pytest
 from imtornado.clock import Clock
 from imtornado.drafts import Draft, Stored
 from imtornado.errors import Busy, Internal
+from imtornado.live import settling
 from imtornado.records import Kind
 from storage.backends import open_store
+from storage.mysql import BATCH_ANSWER_S
 from storage.store import NewUser, Store, Unsettled
 from tests.fixtures.logs import ExpectLog
 from tests.fixtures.mariadb import Account, MariaDB
+from tests.fixtures.services import require
 from tests.storage.scene import Scene, errors
+from tests.storage.test_at_once import commit_patiently
 from tests.storage.test_mysql import OUT_OF_ORDER
 
 WAITING = "SELECT id FROM information_schema.processlist WHERE state LIKE '%%backup lock%%'"
@@ -67,7 +73,7 @@ def _lose_a_commit(admin: Account, commit: Callable[[], object]) -> Unsettled:
         with ThreadPoolExecutor(1) as pool:
             with no_commits(admin):
                 committing = pool.submit(commit)
-                _until_one_waits(admin)
+                _until(lambda: admin.execute(WAITING))
                 for (number,) in admin.execute(WAITING):
                     with suppress(pymysql.MySQLError):
                         admin.execute(f"KILL {number}")
@@ -80,8 +86,60 @@ def _lose_a_commit(admin: Account, commit: Callable[[], object]) -> Unsettled:
                 continue
 
 
-def _until_one_waits(admin: Account) -> None:
+def _until(condition: Callable[[], object]) -> None:
     until = time.monotonic() + WITHIN_S
-    while not admin.execute(WAITING):
-        assert time.monotonic() < until, "nobody commits"
+    while not condition():
+        assert time.monotonic() < until
         time.sleep(0.01)
+
+
+@contextmanager
+def slow_log(server: MariaDB, write_s: float) -> Iterator[None]:
+    """Each write to its redo log takes so long, as on a disk that is overwhelmed."""
+    strace = require("strace", "it delays the writes of a real MariaDB")
+    command = [strace, "-f", "-P", str(server.folder / "data/ib_logfile0"), "-e", "trace=pwrite64"]
+    command += ["-e", f"inject=pwrite64:delay_enter={write_s * 1e6:.0f}", "-o", "/dev/null", "-p", str(server.pid)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert "attached" in line, line
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.stderr.read()
+            process.wait(30)
+
+
+def test_what_is_settled_is_on_the_disk(own_server: MariaDB, own_store: Store, expect_log: ExpectLog) -> None:
+    """MariaDB shows what was committed to others before it writes it down."""
+    expect_log("storage.mysql_errors", OUT_OF_ORDER)
+    scene = Scene(own_store)
+    ada, bea = scene.friends()
+    draft = scene.draft(ada, Kind.SINGLE, bea, "one")
+    with slow_log(own_server, BATCH_ANSWER_S + 0.8):
+        (outcome,) = settling.commit(own_store, [draft], threading.Event())
+        own_server.kill()
+    own_server.start()
+    assert isinstance(outcome, Stored)
+    assert [message.content for message in Scene(own_store).seen(bea, Kind.SINGLE, ada)] == ["one"]
+
+
+def test_a_repeat_is_acknowledged_when_the_first_one_is_on_the_disk(
+    own_server: MariaDB, own_store: Store, expect_log: ExpectLog
+) -> None:
+    expect_log("storage.mysql_errors", OUT_OF_ORDER, optional=True)  # on a busy machine
+    scene = Scene(own_store)
+    ada, bea = scene.friends()
+    draft, repeat = (scene.draft(ada, Kind.SINGLE, bea, "one", cid="one") for _ in range(2))
+    with ThreadPoolExecutor(1) as pool:
+        with slow_log(own_server, BATCH_ANSWER_S / 3):
+            first = pool.submit(own_store.commit, [draft])
+            _until(lambda: len(scene.seen(bea, Kind.SINGLE, ada)) == 1)
+            (outcome,) = commit_patiently(own_store, [repeat])
+            own_server.kill()
+        wait([first])
+    own_server.start()
+    assert isinstance(outcome, Stored)
+    assert outcome.dup
+    assert [message.content for message in Scene(own_store).seen(bea, Kind.SINGLE, ada)] == ["one"]

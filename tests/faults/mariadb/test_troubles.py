@@ -22,6 +22,7 @@ from tests.fixtures.server import Server, StartServer
 
 PEOPLE, COMMUNITIES = 12, 3
 BACK_S = 20.0  # the promise is 3 s; the rest is for a loaded machine
+LINKS_BACK_S = 4.0  # where no server has to start anew a loaded machine needs less
 GROWTH_BYTES = 50_000_000
 BETWEEN = 150  # acknowledged messages between two troubles
 ANY_NUMBER = 10_000_000
@@ -58,6 +59,7 @@ async def live_through(mariadb: MariaDB, start_server: StartServer, steps: list[
             pulse = group.create_task(traffic.answers.watch_loops(server.port, town.people[0]))
             traffic.allow(ANY_NUMBER)
             before = resident_bytes(server.pid)
+            waits: list[tuple[float, float]] = []  # from the end of each trouble to the next ACKs
             for trouble, seconds, peace_s in steps:
                 await traffic.acks(traffic.acked + BETWEEN)
                 await asyncio.sleep(random.random() * 0.05)  # anywhere within a batch
@@ -66,7 +68,7 @@ async def live_through(mariadb: MariaDB, start_server: StartServer, steps: list[
                 over = asyncio.get_running_loop().time()
                 async with asyncio.timeout(PATIENCE_S):
                     await traffic.acks(traffic.acked + 1)
-                victim.back_s.append(asyncio.get_running_loop().time() - over)
+                waits.append((over, asyncio.get_running_loop().time()))
                 assert (await still_alive)[0] == 200
                 await asyncio.sleep(peace_s)
             assert resident_bytes(server.pid) - before < GROWTH_BYTES
@@ -81,6 +83,7 @@ async def live_through(mariadb: MariaDB, start_server: StartServer, steps: list[
                 reader.leave()
         await stop(server)
     await victim.count_deadlocks()
+    victim.back_s = [back - over - traffic.answers.behind_s(over, back) for over, back in waits]
     print(f"slowest answer {traffic.answers.slowest_s:.2f} s, back after {max(victim.back_s):.2f} s at most")  # noqa: T201
     print(traffic.answers.told())  # noqa: T201
     assert not traffic.answers.too_late()
@@ -92,13 +95,13 @@ async def stop(server: Server) -> None:
     assert await asyncio.to_thread(server.stop) == 0
 
 
-def check(ledger: Ledger, victim: Victim) -> None:
+def check(ledger: Ledger, victim: Victim, *, within_s: float = BACK_S) -> None:
     verdict = judge(ledger, read_database(victim.url))
     back = ", ".join(f"{seconds:.1f}" for seconds in victim.back_s)
     print(f"{verdict}; back after {back} s; {victim.lost_answers} answers to COMMIT lost")  # noqa: T201
     assert verdict.finding is Finding.PASS, verdict
     assert victim.deadlocks == 0, victim.mariadb.log[-20_000:]
-    assert max(victim.back_s) < BACK_S
+    assert max(victim.back_s) < within_s
 
 
 @pytest.mark.long  # failed once in some fifty runs, for a reason that is not known yet
@@ -108,6 +111,14 @@ def test_one_trouble_after_the_other(own_mariadb: MariaDB, start_server: StartSe
     ledger, victim = asyncio.run(live_through(own_mariadb, start_server, steps))
     check(ledger, victim)
     assert victim.lost_answers
+
+
+@pytest.mark.timeout(180)
+def test_links_that_are_lost_without_a_word_are_given_up_in_time(
+    own_mariadb: MariaDB, start_server: StartServer
+) -> None:
+    steps = [(TROUBLES["links lost for ever"], 0.0, 1.0)] * 2
+    check(*asyncio.run(live_through(own_mariadb, start_server, steps)), within_s=LINKS_BACK_S)
 
 
 @pytest.mark.long

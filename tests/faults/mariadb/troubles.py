@@ -25,7 +25,7 @@ class Victim:
     traffic: Traffic
     deadlocks: int = 0  # of servers that have ended
     lost_answers: int = 0  # to COMMIT
-    back_s: list[float] = field(default_factory=list)  # from the end of each trouble to the next ACKs
+    back_s: list[float] = field(default_factory=list)  # from each trouble to the next ACKs, while no loop was behind
 
     async def count_deadlocks(self) -> None:
         """Before a server ends, because its counters end with it."""
