@@ -1,33 +1,17 @@
 """Uploading and fetching over real sockets, politely and not."""
 
 import http.client
-import json
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from tests.handlers.calls import Answer as Answer
 from tests.people import Person
 
 BOUNDARY = "----TestBoundary7MA4YWxk"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def envelope(self) -> dict[str, Any]:
-        envelope: dict[str, Any] = json.loads(self.body)
-        return envelope
-
-    @property
-    def code(self) -> int:
-        code: int = self.envelope["code"]
-        return code
 
 
 def form(data: bytes, *, name: str = "file", file_name: str = "a.png", fields: Sequence[tuple[str, str]] = ()) -> bytes:
