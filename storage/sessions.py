@@ -6,8 +6,8 @@ import threading
 from imtornado.errors import AccountDisabled, Busy, NotFound
 from imtornado.records import Opening, Session, User
 from storage.again import done_again
+from storage.people_store import NewSession
 from storage.rows import SESSION, SESSION_WIDTH, USER, session_of, user_of
-from storage.store import NewSession
 from storage.transactions import LIST_LIMIT, Transactions, Tx
 from storage.users import locked_user, require_password
 

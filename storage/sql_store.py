@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from imtornado.clock import Clock
 from imtornado.drafts import Draft, Outcome
 from imtornado.records import Event
+from storage.chat_store import Communities, Conversations
 from storage.communities import SqlCommunities
 from storage.contacts import SqlContacts
 from storage.conversations import SqlConversations
@@ -15,21 +16,12 @@ from storage.jobs import SqlJobs
 from storage.messages import Committer
 from storage.partial_uploads import SqlPartialUploads
 from storage.passwords import SqlPasswords
+from storage.people_store import Contacts, Passwords, Sessions, Tickets, Users
 from storage.search import SqlSearch
 from storage.search_index import SqlSearchIndex
 from storage.search_store import Search, SearchIndex
 from storage.sessions import SqlSessions
-from storage.store import (
-    Cached,
-    Communities,
-    Contacts,
-    Conversations,
-    Events,
-    Passwords,
-    Sessions,
-    Tickets,
-    Users,
-)
+from storage.store import Cached, Events
 from storage.tickets import SqlTickets
 from storage.transactions import Transactions
 from storage.uploads import SqlUploads

@@ -7,9 +7,9 @@ from imtornado.records import Credentials, Kind, Role, User
 from storage.again import done_again
 from storage.file_uses import use_in_profile
 from storage.locked import lock
+from storage.people_store import REGISTRATION, NewUser
 from storage.places import add_member, open_conversation
 from storage.rows import USER, USER_WIDTH, notebook_key, user_of
-from storage.store import REGISTRATION, NewUser
 from storage.tickets import use_ticket
 from storage.transactions import Transactions, Tx
 
