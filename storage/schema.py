@@ -8,6 +8,8 @@ import peewee
 from peewee import AutoField, BigIntegerField, CompositeKey, ForeignKeyField
 
 from storage.fields import ExactField, LongField, number, text
+from storage.file_schema import FileUse, PartialUpload, Upload, UploadAlias, UploadClaim
+from storage.people_schema import Block, Contact, ContactRequest, Session, Ticket, User
 from storage.search_schema import Job, SearchEntry, SearchProgress
 
 
@@ -23,80 +25,6 @@ class Counter(peewee.Model):
 
     name = ExactField(max_length=40, primary_key=True)
     value = number()
-
-
-class User(peewee.Model):
-    id = AutoField()
-    mobile = ExactField(max_length=20, unique=True)
-    password_hash = text(100)
-    nickname = text(80)
-    avatar = text(1024)
-    sex = text(1)
-    memo = text(1000)
-    is_admin = number()
-    created_at_ms = number()
-    updated_at_ms = number()
-    disabled_at_ms = number()
-
-
-class Session(peewee.Model):
-    id = BigIntegerField(primary_key=True)
-    user = ForeignKeyField(User)
-    token_sha256 = ExactField(max_length=64, unique=True)
-    device = text(255)
-    ip = text(64)
-    created_at_ms = number()
-    seen_at_ms = number()
-    expires_at_ms = number()
-
-
-class Ticket(peewee.Model):
-    token_sha256 = ExactField(max_length=64, primary_key=True)
-    purpose = text(40)
-    subject_id = number()
-    created_by = number()
-    created_at_ms = number()
-    expires_at_ms = number()
-    used_at_ms = number()
-
-    class Meta:
-        indexes = ((("purpose", "subject_id"), False),)
-
-
-class Contact(peewee.Model):
-    """`owner` has `friend` in his list; a friendship is the pair of both directions."""
-
-    owner = ForeignKeyField(User, index=False)
-    friend = ForeignKeyField(User)
-    remark = text(80)
-    created_at_ms = number()
-    changed_at_ms = number()
-
-    class Meta:
-        primary_key = CompositeKey("owner", "friend")
-
-
-class ContactRequest(peewee.Model):
-    """`ignored`: the target had blocked the asker, who must not notice."""
-
-    asker = ForeignKeyField(User, index=False)
-    target = ForeignKeyField(User)
-    memo = text(1000)
-    ignored = number()
-    created_at_ms = number()
-
-    class Meta:
-        table_name = "contact_request"
-        primary_key = CompositeKey("asker", "target")
-
-
-class Block(peewee.Model):
-    owner = ForeignKeyField(User, index=False)
-    target = ForeignKeyField(User)
-    created_at_ms = number()
-
-    class Meta:
-        primary_key = CompositeKey("owner", "target")
 
 
 class Conversation(peewee.Model):
@@ -270,77 +198,6 @@ class Event(peewee.Model):
 
     class Meta:
         indexes = ((("user_id", "created_at_ms"), False),)
-
-
-class Upload(peewee.Model):
-    """A stored file, by the SHA-256 of the bytes that were uploaded first."""
-
-    sha256 = ExactField(max_length=64, primary_key=True)
-    name = ExactField(max_length=128, unique=True)
-    mime = text(100)
-    size_bytes = number()
-    width = number()
-    height = number()
-    thumb = ExactField(max_length=128, default="", index=True)
-    placeholder = text(4000)
-    owner_id = number()
-    created_at_ms = number()
-    duration_ms = number()
-    result_sha256 = ExactField(max_length=64, default="", index=True)
-
-
-class UploadAlias(peewee.Model):
-    """Other bytes of which the same file was made."""
-
-    sha256 = ExactField(max_length=64, primary_key=True)
-    size_bytes = number()
-    name = ExactField(max_length=128, index=True)
-
-    class Meta:
-        table_name = "upload_alias"
-
-
-class PartialUpload(peewee.Model):
-    """An upload that may go on after an interruption; `sha256` once all of it has come."""
-
-    id = ExactField(max_length=64, primary_key=True)
-    user_id = BigIntegerField(default=0, index=True, constraints=[peewee.SQL("DEFAULT 0")])
-    size_bytes = number()
-    file_name = text(1020)
-    form = text(20)
-    sha256 = ExactField(max_length=64, default="")
-    expires_at_ms = BigIntegerField(default=0, index=True, constraints=[peewee.SQL("DEFAULT 0")])
-
-    class Meta:
-        table_name = "partial_upload"
-
-
-class UploadClaim(peewee.Model):
-    """Somebody uploaded these bytes and may use the file; `file_name` is what it was called where he has it."""
-
-    name = ExactField(max_length=128)
-    user_id = BigIntegerField()
-    created_at_ms = number()
-    file_name = text(1020)
-
-    class Meta:
-        table_name = "upload_claim"
-        primary_key = CompositeKey("name", "user_id")
-        indexes = ((("user_id", "created_at_ms"), False),)
-
-
-class FileUse(peewee.Model):
-    """Where a file stands: in a message (conversation_id, seq), a profile or a community; the others are 0."""
-
-    name = ExactField(max_length=128)
-    conversation_id = number()
-    seq = number()
-    user_id = number()
-    community_id = number()
-
-    class Meta:
-        table_name = "file_use"
-        primary_key = CompositeKey("name", "conversation_id", "seq", "user_id", "community_id")
 
 
 MODELS: tuple[type[peewee.Model], ...] = (
