@@ -16,7 +16,7 @@ from handlers.attachment import FORMS, Attachment
 from handlers.base import Access, BaseHandler, Context
 from handlers.streaming import WRITE_BYTES, StreamedBody
 from imtornado.errors import BadParameter, Busy, Conflict, ImError, TooLarge, UnsupportedKind, VersionNotSpoken
-from imtornado.records import PartialUpload
+from imtornado.file_records import PartialUpload
 from imtornado.services.resumable import PartialFile
 from imtornado.services.uploads import Original
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from imtornado import containers, heif, images
 from imtornado.errors import UnsupportedKind
+from imtornado.file_records import Content
 from imtornado.kinds import HEAD_BYTES, PLAIN, FileKind, kind_of
-from imtornado.records import Content
 from imtornado.tracks import Tracks
 
 SQUARE = "square"  # the form of avatars and icons

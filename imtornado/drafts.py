@@ -10,8 +10,9 @@ from typing import Protocol
 
 import msgspec
 
+from imtornado.change_records import MessageChange
 from imtornado.errors import ImError
-from imtornado.records import Event, Gone, Message, MessageChange, Policy, Role, Ticket, conversation_key
+from imtornado.records import Event, Gone, Message, Policy, Role, Ticket, conversation_key
 
 
 class MessageDraft(msgspec.Struct, gc=False):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from PIL import AvifImagePlugin, Image, ImageCms, UnidentifiedImageError
 
 from imtornado.errors import ImError, TooLarge, UnsupportedKind
-from imtornado.records import Picture
+from imtornado.file_records import Picture
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF")
 # What Pillow may say that it has opened: with "JPEG" it also opens the MPO of phones, whose first frame is a JPEG.

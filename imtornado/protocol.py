@@ -10,25 +10,25 @@ from typing import Any
 
 import msgspec
 
+from imtornado.change_records import MessageChange
 from imtornado.errors import BadParameter
 from imtornado.records import (
     Community,
     ContactRequest,
     Conversation,
-    Found,
     Friend,
     Gone,
     JoinRequest,
     Kind,
     Member,
     Message,
-    MessageChange,
     Policy,
     Reaction,
     Role,
     Session,
     User,
 )
+from imtornado.search_records import Found
 
 MAX_ID = 2**53 - 1
 STAMP_OVERLAP_MS = 10_000  # longer than any transaction lasts: what committed late is seen again, never missed

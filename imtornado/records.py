@@ -171,30 +171,6 @@ class Message(Record, frozen=True):
     gone: Gone = Gone.NO
 
 
-class MessageChange(Record, frozen=True):
-    """A recall, edit or reaction of a stored message. `data` is a JSON object with wire names, "" for none.
-
-    `blind` holds the present members who may not see that message: of the change they hear nothing but its ver.
-    """
-
-    kind: int
-    dstid: int  # the community, or the other user as the actor calls him
-    actor_id: int
-    ver: int
-    change: str
-    seq: int
-    data: str
-    blind: frozenset[int] = frozenset()
-
-
-class ChangePage(Record, frozen=True):
-    """Changes that the caller may see, ascending. He has then all up to `ver`; `last_ver` is the newest for him."""
-
-    changes: tuple[MessageChange, ...]
-    ver: int
-    last_ver: int
-
-
 class Reaction(Record, frozen=True):
     """One emoji below a message: how many gave it, the first few of them, and whether the caller is one."""
 
@@ -247,36 +223,6 @@ class Conversation(Record, frozen=True):
     last: Message | None
 
 
-class Found(Record, frozen=True):
-    """A message that holds what was searched for; (kind, dstid) is its conversation as the caller calls it."""
-
-    kind: Kind
-    dstid: int
-    title: str
-    avatar: str
-    nickname: str  # of the sender, or what the caller calls him
-    message: Message
-
-
-class FoundPage(Record, frozen=True):
-    """Newest first. `next_position` (created_at_ms, conversation_id, seq): go on before it; None at the end.
-
-    `behind` says at the end that there may be more: messages wait to be indexed for longer than usual.
-    """
-
-    rows: tuple[Found, ...]
-    next_position: tuple[int, int, int] | None
-    behind: bool
-
-
-class Indexed(Record, frozen=True):
-    """One step of the job behind the search index: how many messages, and how long the first of them had waited."""
-
-    messages: int
-    lag_ms: int
-    more: bool
-
-
 class Event(Record, frozen=True):
     """A change of a relation, session, profile or community: for one user, or for all members of a community.
 
@@ -289,67 +235,3 @@ class Event(Record, frozen=True):
     kind: str
     data: str
     created_at_ms: int
-
-
-class Picture(Record, frozen=True):
-    """A picture as it was re-encoded: our type and size in pixels, and `placeholder`, a data: URL of a tiny WebP."""
-
-    mime: str
-    width: int
-    height: int
-    placeholder: str
-
-
-class Content(Record, frozen=True):
-    """What is kept of an upload: the type that its bytes prove, and the SHA-256 of the bytes that are kept.
-
-    `width`, `height` and `placeholder` are 0 and "" for what is no picture or video, `duration_ms` is 0 for what
-    has none or does not tell it.
-    """
-
-    mime: str
-    result_sha256: str
-    width: int = 0
-    height: int = 0
-    placeholder: str = ""
-    duration_ms: int = 0
-    has_thumb: bool = False
-
-
-class Upload(Record, frozen=True):
-    """A stored file. `name` is random and says nothing; `thumb` is the name of the thumbnail or "".
-
-    `sha256` and `size_bytes` are those of the bytes that were sent; what is kept may be smaller, and another type.
-    """
-
-    sha256: str
-    name: str
-    mime: str
-    size_bytes: int
-    width: int
-    height: int
-    thumb: str
-    placeholder: str
-    owner_id: int
-    created_at_ms: int
-    duration_ms: int = 0
-    result_sha256: str = ""
-
-
-class Usage(Record, frozen=True):
-    """What a user has uploaded."""
-
-    size_bytes: int
-    files: int
-
-
-class PartialUpload(Record, frozen=True):
-    """An upload that may go on after an interruption. `sha256` is "" until all `size_bytes` have come."""
-
-    upload_id: str
-    user_id: int
-    size_bytes: int
-    file_name: str
-    form: str
-    sha256: str
-    expires_at_ms: int

@@ -4,7 +4,8 @@ from typing import Protocol
 
 import msgspec
 
-from imtornado.records import ChangePage, Community, Conversation, HistoryPage, JoinRequest, Member, Role
+from imtornado.change_records import ChangePage
+from imtornado.records import Community, Conversation, HistoryPage, JoinRequest, Member, Role
 
 
 class NewCommunity(msgspec.Struct, frozen=True):

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from imtornado.change_records import ChangePage, MessageChange
 from imtornado.errors import NotFound
-from imtornado.records import ChangePage, Conversation, HistoryPage, Kind, MessageChange, conversation_key
+from imtornado.records import Conversation, HistoryPage, Kind, conversation_key
 from storage.again import done_again
 from storage.earlier_texts import as_of
 from storage.previews import COLUMNS, conversations_of, shown

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from imtornado.records import PartialUpload, Upload, Usage
+from imtornado.file_records import PartialUpload, Upload, Usage
 
 
 class Uploads(Protocol):

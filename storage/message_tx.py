@@ -1,7 +1,8 @@
 """Stored messages inside the writer's transaction, as the rules of their changes see them: `drafts.MessagesTx`."""
 
+from imtornado.change_records import MessageChange
 from imtornado.errors import NotFound
-from imtornado.records import Gone, Message, MessageChange
+from imtornado.records import Gone, Message
 from imtornado.tokenizer import folded
 from storage.expiry import expire
 from storage.file_uses import file_named, resource_name

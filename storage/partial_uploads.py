@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imtornado.records import PartialUpload, Usage
+from imtornado.file_records import PartialUpload, Usage
 from storage.again import done_again
 from storage.transactions import Transactions
 

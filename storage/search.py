@@ -7,7 +7,8 @@ is, and proved by their texts, until a page is full (`search_walk`): what lies b
 from collections.abc import Sequence
 
 from imtornado.errors import NotFound
-from imtornado.records import Found, FoundPage, conversation_key
+from imtornado.records import conversation_key
+from imtornado.search_records import Found, FoundPage
 from imtornado.tokenizer import Query
 from storage.headings import headings_of, nicknames_of
 from storage.rows import destination, window

@@ -9,7 +9,7 @@ every piece: one process works at a time, and whoever holds it and falls silent 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from imtornado.records import Indexed
+from imtornado.search_records import Indexed
 from imtornado.tokenizer import VERSION, folded, tokens
 from storage.search_entries import SHELF_SEQS, expire, searched_text, shelf_of, slot_of
 from storage.transactions import Row, Transactions, Tx

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from imtornado.records import FoundPage, Indexed
+from imtornado.search_records import FoundPage, Indexed
 from imtornado.tokenizer import Query
 
 

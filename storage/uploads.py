@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from imtornado.records import Upload, Usage
+from imtornado.file_records import Upload, Usage
 from storage.again import done_again
 from storage.file_uses import IN_MESSAGE, file_named, may_see
 from storage.transactions import Transactions, Tx

@@ -23,6 +23,7 @@ PACKAGES = ("imtornado", "handlers", "storage")
 FOUNDATION = frozenset(
     {
         "imtornado",
+        "imtornado.change_records",
         "imtornado.chinese",
         "imtornado.client",
         "imtornado.clock",
@@ -30,6 +31,7 @@ FOUNDATION = frozenset(
         "imtornado.drafts",
         "imtornado.errors",
         "imtornado.containers",
+        "imtornado.file_records",
         "imtornado.heif",
         "imtornado.matroska",
         "imtornado.mp4",
@@ -46,6 +48,7 @@ FOUNDATION = frozenset(
         "imtornado.protocol",
         "imtornado.records",
         "imtornado.resource_urls",
+        "imtornado.search_records",
         "imtornado.timings",
         "imtornado.tokenizer",
         "imtornado.workers",

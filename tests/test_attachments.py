@@ -12,8 +12,8 @@ from PIL import Image
 
 from imtornado.attachments import SQUARE, convert
 from imtornado.errors import UnsupportedKind
+from imtornado.file_records import Content
 from imtornado.kinds import FileKind, kind_of
-from imtornado.records import Content
 from tests import media, pictures
 from tests.fixtures.services import require
 

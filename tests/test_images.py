@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from imtornado.errors import ImError, TooLarge, UnsupportedKind
+from imtornado.file_records import Picture
 from imtornado.images import convert
-from imtornado.records import Picture
 from tests import pictures
 from tests.fixtures.services import require
 

@@ -13,7 +13,7 @@ from imtornado.clock import Clock
 from imtornado.commands.command import Refusal, add_command
 from imtornado.commands.progress import Progress
 from imtornado.config import Config
-from imtornado.records import Upload
+from imtornado.file_records import Upload
 from imtornado.services.blob_places import blobs_at, open_blobs
 from imtornado.services.blobs import Blobs
 from imtornado.services.clean_up import CleanUp

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from imtornado.change_records import ChangePage
 from imtornado.config import Config
 from imtornado.drafts import Change, Changed, ConversationTx
-from imtornado.records import ChangePage, Kind, conversation_key
+from imtornado.records import Kind, conversation_key
 from imtornado.services import change_rules
 from imtornado.services.change_rules import Altered
 from imtornado.services.community_changes import Commit

@@ -4,8 +4,8 @@ import msgspec
 
 from imtornado.config import Uploads as Settings
 from imtornado.errors import TooLarge, UnsupportedKind
+from imtornado.file_records import Content
 from imtornado.kinds import PLAIN, FileKind, kind_of
-from imtornado.records import Content
 
 
 class FileLimits:

@@ -15,8 +15,8 @@ from pathlib import Path
 from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.errors import BadParameter, Busy, Conflict, NotFound, TooLarge, TooManyRequests
+from imtornado.file_records import PartialUpload
 from imtornado.kinds import HEAD_BYTES
-from imtornado.records import PartialUpload
 from imtornado.services.arrivals import Arrivals
 from imtornado.services.file_limits import FileLimits
 from imtornado.services.file_names import is_name, safe_name

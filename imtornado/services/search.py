@@ -2,7 +2,8 @@
 
 from imtornado import tokenizer
 from imtornado.errors import BadParameter, NotAllowed
-from imtornado.records import Found, Kind, Record
+from imtornado.records import Kind, Record
+from imtornado.search_records import Found
 from storage.store import Store
 
 

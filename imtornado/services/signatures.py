@@ -9,7 +9,7 @@ import hashlib
 import hmac
 
 from imtornado.clock import Clock
-from imtornado.records import Upload
+from imtornado.file_records import Upload
 from imtornado.resource_urls import PREFIX, unsigned
 from imtornado.services.file_names import is_name
 from storage.store import Store

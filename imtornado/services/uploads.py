@@ -12,8 +12,8 @@ import msgspec
 from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.errors import Busy, NotFound
+from imtornado.file_records import Content, Upload
 from imtornado.kinds import PLAIN
-from imtornado.records import Content, Upload
 from imtornado.services.blobs import Blobs, BlobType
 from imtornado.services.file_names import disposition, is_name, neutral_name, new_name, safe_name
 from storage.store import Store

@@ -16,7 +16,7 @@ from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.config import Uploads as Settings
 from imtornado.errors import BadParameter, Busy, NotFound, QuotaExceeded, TooLarge, TooManyRequests
-from imtornado.records import Content
+from imtornado.file_records import Content
 from imtornado.services.arrivals import Arrival, Arrivals
 from imtornado.services.blobs import Folder
 from imtornado.services.clean_up import CleanUp

@@ -13,7 +13,8 @@ from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.drafts import Changed, Draft, MessageDraft, Read, ReadDraft, Stored
 from imtornado.errors import ImError
-from imtornado.records import SYSTEM_MEDIA, Event, Kind, Policy, Role, Upload
+from imtornado.file_records import Upload
+from imtornado.records import SYSTEM_MEDIA, Event, Kind, Policy, Role
 from imtornado.services.changes import Changes
 from imtornado.services.communities import Communities
 from imtornado.services.contacts import Contacts

@@ -7,7 +7,8 @@ from typing import Any, TypeVar, cast
 
 from imtornado.drafts import Change, Changed, ConversationTx, Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
 from imtornado.errors import ImError
-from imtornado.records import Conversation, Kind, Message, Role, Upload, conversation_key
+from imtornado.file_records import Upload
+from imtornado.records import Conversation, Kind, Message, Role, conversation_key
 from storage.store import NewCommunity, NewUser, Store
 
 T = TypeVar("T")

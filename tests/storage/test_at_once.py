@@ -12,7 +12,8 @@ import pytest
 
 from imtornado.drafts import Changed, ConversationTx, Draft, Outcome, Stored
 from imtornado.errors import Busy, Conflict, NotFound
-from imtornado.records import Kind, Upload
+from imtornado.file_records import Upload
+from imtornado.records import Kind
 from storage.store import NewUser, Store
 from tests.fixtures.logs import ExpectLog
 from tests.storage.scene import Scene, at_once, change, errors, seqs

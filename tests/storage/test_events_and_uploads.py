@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from imtornado.errors import Conflict
-from imtornado.records import Event, Kind, Upload, Usage
+from imtornado.file_records import Upload, Usage
+from imtornado.records import Event, Kind
 from storage.store import Store
 from tests.fixtures.logs import ExpectLog
 from tests.storage.scene import Scene

@@ -8,7 +8,8 @@ import pytest
 
 from imtornado.drafts import Change, ConversationTx, MessageDraft, ViewTx
 from imtornado.errors import NotFound
-from imtornado.records import Found, Gone, Kind, conversation_key
+from imtornado.records import Gone, Kind, conversation_key
+from imtornado.search_records import Found
 from imtornado.tokenizer import folded, matches, query, tokens
 from storage import search_index, search_walk
 from storage.backends import open_database
