@@ -41,13 +41,14 @@ def snapshot(source: Database, path: Path, told: Callable[[int], Told]) -> None:
         raise Damaged(f"the database is damaged, and so would be its backup: {found}")
 
 
-def digests(path: Path) -> dict[str, Digest]:
-    """{table: what it holds} of a snapshot with the current schema."""
+def digests(path: Path, on_page: Callable[[], None] = lambda: None) -> dict[str, Digest]:
+    """{table: what it holds} of a snapshot with the current schema; `on_page` is called all along."""
     found = {}
     with closing(Sqlite(path)) as database, database.reading() as connection:
         for table in TABLES:
             digester = Digester()
             for page in table.pages(connection):
+                on_page()
                 digester.add(page)
             found[table.name] = digester.digest()
     return found

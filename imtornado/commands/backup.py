@@ -2,8 +2,6 @@
 
 import argparse
 import contextlib
-import fcntl
-import os
 import secrets
 import sqlite3
 import sys
@@ -11,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
 
 import imtornado
 from imtornado.clock import Clock
@@ -30,6 +27,7 @@ from imtornado.commands.manifest import (
     Rows,
     proof_of,
 )
+from imtornado.commands.partial_archive import NAMED_BY_US, PartialArchive, partial_archive
 from imtornado.commands.progress import Progress
 from imtornado.config import Config
 from imtornado.protocol import encode, rfc3339
@@ -83,13 +81,9 @@ def _backup(config: Config, options: argparse.Namespace) -> None:
     with_files = options.files == "yes" or (options.files is None and not config.uploads.store)
     start = time.monotonic()
     try:
-        with _partial(target) as (partial, file):
-            copy = partial.with_name(f"{partial.name}.db")
-            try:
-                manifest = _write(config, file, copy, with_files=with_files, compress=target.suffix == ".gz")
-            finally:
-                copy.unlink(missing_ok=True)
-            size_bytes = partial.stat().st_size
+        with partial_archive(target) as partial:
+            manifest = _write(config, partial, with_files=with_files, compress=target.suffix == ".gz")
+        size_bytes = target.stat().st_size
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Refusal(f"the backup could not be written to {target.parent}: {reason}. Nothing is left of it") from error
@@ -108,7 +102,7 @@ def _backup(config: Config, options: argparse.Namespace) -> None:
 
 def _target(place: Path) -> Path:
     if place.is_dir():
-        place /= time.strftime("imtornado-%Y%m%d-%H%M%S.tar", time.gmtime())
+        place /= time.strftime(f"{NAMED_BY_US}%Y%m%d-%H%M%S.tar", time.gmtime())
     if not place.name.endswith(SUFFIXES):
         raise Refusal(f"name a folder, or a file that ends with {' or '.join(SUFFIXES)}")
     if place.exists():
@@ -118,55 +112,26 @@ def _target(place: Path) -> Path:
     return place
 
 
-@contextmanager
-def _partial(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """A file for its owner's eyes that takes the target's name when the block ends well, and is removed otherwise."""
-    partial = target.with_name(f"{target.name}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refusal(f"another backup writes {target}") from None
-        file.truncate()  # what a killed one left
-        try:
-            yield partial, file
-            file.flush()
-            os.fsync(file.fileno())
-            partial.rename(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    folder = os.open(target.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _write(config: Config, file: IO[bytes], copy: Path, *, with_files: bool, compress: bool) -> Manifest:
-    """`copy` is where the database may lie meanwhile."""
-    for old in (copy, *(copy.with_name(f"{copy.name}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
-        old.unlink(missing_ok=True)
+def _write(config: Config, partial: PartialArchive, *, with_files: bool, compress: bool) -> Manifest:
+    copy = partial.copy
     unsafe = config.storage.unsafe_durability
     now_s = int(time.time())
     head = Head(FORMAT, imtornado.__version__, rfc3339(now_s * 1000), config.storage.url.partition(":")[0])
     store = open_store(config.storage.url, Clock(), auto_migrate=False, unsafe_durability=unsafe)
     with closing(store), _files_kept(store) as keep:
         with closing(open_database(config.storage.url, unsafe_durability=unsafe, patient=True)) as database:
-            snapshot(database, copy, _row_progress)
-        keep()
-        tables = {name: Rows(*digest) for name, digest in digests(copy).items()}
+            snapshot(database, copy, lambda steps: _row_progress(steps, keep))
+        tables = {name: Rows(*digest) for name, digest in digests(copy, keep).items()}
         with closing(Sqlite(copy)) as database:
             snapped = SqlStore(database, Clock())
             schema, names = applied(database), list(_names(snapped))
-        with packed(file, compress=compress) as stream:
+        with packed(partial.file, compress=compress) as stream:
             writer = ArchiveWriter(stream, now_s)
             entries: dict[str, Entry] = {}
             _add(writer, entries, HEAD, encode(head))
             size_bytes = copy.stat().st_size
             with copy.open("rb") as source:
-                sha256 = writer.add(DATABASE, size_bytes, iter(lambda: source.read(PIECE_BYTES), b""))
+                sha256 = writer.add(DATABASE, size_bytes, _kept_up(iter(lambda: source.read(PIECE_BYTES), b""), keep))
             entries[DATABASE] = Entry(sha256, size_bytes)
             missing = _add_files(writer, entries, open_blobs(config.uploads), names if with_files else [], keep)
             left_out = () if with_files else tuple(names)
@@ -181,13 +146,17 @@ def _write(config: Config, file: IO[bytes], copy: Path, *, with_files: bool, com
 @contextmanager
 def _files_kept(store: Store) -> Iterator[Callable[[], None]]:
     """Nothing that a snapshot speaks of is removed meanwhile, by no server; to be called now and then."""
-    holder, said_at = secrets.token_hex(8), float("-inf")
+    holder, again_at, kept_until_ms = secrets.token_hex(8), float("-inf"), 0
 
     def keep() -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at > AGAIN_S:
-            store.uploads.keep_all(holder, store.clock.now_ms() + KEPT_MS)
-            said_at = time.monotonic()
+        nonlocal again_at, kept_until_ms
+        if time.monotonic() < again_at:
+            return
+        now_ms = store.clock.now_ms()
+        if kept_until_ms and now_ms >= kept_until_ms:
+            raise Refusal("the backup stood still for an hour: files may have been removed meanwhile. Begin again")
+        store.uploads.keep_all(holder, now_ms + KEPT_MS)
+        again_at, kept_until_ms = time.monotonic() + AGAIN_S, now_ms + KEPT_MS
 
     keep()
     try:
@@ -197,9 +166,14 @@ def _files_kept(store: Store) -> Iterator[Callable[[], None]]:
             store.uploads.keep_all(holder, 0)
 
 
-def _row_progress(steps: int) -> Callable[[str, int], None]:
+def _row_progress(steps: int, keep: Callable[[], None]) -> Callable[[str, int], None]:
     progress = Progress(steps, sys.stderr)
-    return lambda table, done: progress.show(done, f"{done:,} of {steps:,} rows read and compared, {table}")
+
+    def told(table: str, done: int) -> None:
+        keep()
+        progress.show(done, f"{done:,} of {steps:,} rows read and compared, {table}")
+
+    return told
 
 
 def _names(store: Store) -> Iterator[str]:
@@ -224,16 +198,22 @@ def _add_files(
     missing, size_bytes = [], 0
     progress = Progress(len(names), sys.stderr)
     for done, name in enumerate(names, start=1):
-        keep()
         found = blobs.size_bytes(name)
         if found is None:
             missing.append(name)
         else:
-            sha256 = writer.add(FILES + name, found, _pieces(blobs, name, found))
+            sha256 = writer.add(FILES + name, found, _kept_up(_pieces(blobs, name, found), keep))
             entries[FILES + name] = Entry(sha256, found)
             size_bytes += found
         progress.show(done, f"{done} of {len(names)} files, {size_bytes / 1_048_576:.1f} MB")
     return tuple(missing)
+
+
+def _kept_up(pieces: Iterator[bytes], keep: Callable[[], None]) -> Iterator[bytes]:
+    """The pieces, however slowly they are written."""
+    for piece in pieces:
+        keep()
+        yield piece
 
 
 def _pieces(blobs: Blobs, name: str, size_bytes: int) -> Iterator[bytes]:
