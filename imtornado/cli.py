@@ -14,12 +14,13 @@ from pathlib import Path
 
 import imtornado
 from handlers.params import Params
-from imtornado import config as settings
+from imtornado import config_sources as settings
 from imtornado.app import address, serve
 from imtornado.clock import Clock
 from imtornado.commands import backup, bench, copying, files, reindex, restore
 from imtornado.commands.command import DEFAULT_FILE, Command, Refusal, add_command
-from imtornado.config import Config, ConfigError
+from imtornado.config import Config
+from imtornado.config_sources import ConfigError
 from imtornado.errors import BadParameter, Busy, ImError
 from imtornado.passwords import Passwords, require_strong
 from imtornado.services.accounts import random_nickname, require_mobile

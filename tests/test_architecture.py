@@ -28,6 +28,7 @@ FOUNDATION = frozenset(
         "imtornado.client",
         "imtornado.clock",
         "imtornado.config",
+        "imtornado.config_sources",
         "imtornado.drafts",
         "imtornado.errors",
         "imtornado.containers",

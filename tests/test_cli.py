@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imtornado.config import example
+from imtornado.config_sources import example
 from tests.fixtures.server import ROOT, StartServer
 from tests.people import PASSWORD, Failure, Person, call
 

@@ -6,29 +6,32 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from imtornado import config
-from imtornado.config import Config, ConfigError
+from imtornado import config_sources
+from imtornado.config import Config, sections
+from imtornado.config_sources import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "config.example.ini"
 
 
 def problems(*settings: str, environment: dict[str, str] | None = None, file: Path | None = None) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as refused:
-        config.load(file, environment or {}, settings)
+        config_sources.load(file, environment or {}, settings)
     return refused.value.problems
 
 
 def test_nothing_set_gives_the_defaults() -> None:
-    assert config.load(environment={}) == Config()
+    assert config_sources.load(environment={}) == Config()
 
 
 def test_the_example_names_every_key_with_its_default() -> None:
-    assert EXAMPLE.read_text(encoding="utf-8") == config.example(), "write it anew: imtornado check-config --example"
-    assert config.load(EXAMPLE, environment={}) == Config()
+    assert EXAMPLE.read_text(encoding="utf-8") == config_sources.example(), (
+        "write it anew: imtornado check-config --example"
+    )
+    assert config_sources.load(EXAMPLE, environment={}) == Config()
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(EXAMPLE, encoding="utf-8")
     keys = {(section, key) for section in parser.sections() for key in parser[section]}
-    assert keys == {(name, key) for name, kind in config.sections().items() for key in kind.__struct_fields__}
+    assert keys == {(name, key) for name, kind in sections().items() for key in kind.__struct_fields__}
 
 
 def test_every_key_is_described() -> None:
@@ -54,13 +57,13 @@ def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "config.ini"
     file.write_text("[server]\nport = 1\nhost = a\nheartbeat_s = 9\n[log]\nlevel = debug\n", encoding="utf-8")
     environment = {"IMTORNADO_SERVER_PORT": "2", "IMTORNADO_SERVER_HEARTBEAT_S": "8", "IMTORNADO_REQUIRE_ALL": "1"}
-    loaded = config.load(file, environment, ["server.port=3"])
+    loaded = config_sources.load(file, environment, ["server.port=3"])
     assert (loaded.server.port, loaded.server.heartbeat_s, loaded.server.host) == (3, 8, "a")
     assert loaded.log.level == "debug"
 
 
 def test_values_are_read_as_people_write_them() -> None:
-    loaded = config.load(
+    loaded = config_sources.load(
         environment={},
         settings=[
             "contacts.confirm=Off",

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from imtornado.config import ConfigError
 from imtornado.config import Uploads as Settings
+from imtornado.config_sources import ConfigError
 from imtornado.errors import Busy
 from imtornado.services.blobs import BlobType, is_path_safe, may_be_ours
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from imtornado import config as settings
+from imtornado import config_sources as settings
 from imtornado.app import Server
 from imtornado.clock import Clock
+from imtornado.config import Uploads
 from storage.backends import open_store
 from storage.store import Store
 from tests.people import Failure, Person
@@ -26,7 +27,7 @@ class House(NamedTuple):
 
     port: int
     store: Store
-    uploads: settings.Uploads
+    uploads: Uploads
 
     def person(self, nickname: str = "") -> Person:
         return Person(self.port, nickname or "somebody")

@@ -14,7 +14,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.routing import URLSpec
 
 from handlers.pages import FORMER_PAGES, PAGES, Client, page_routes, read_client
-from imtornado import config as settings
+from imtornado import config_sources as settings
 from imtornado.app import Server
 from imtornado.clock import Clock
 from imtornado.paths import bundled

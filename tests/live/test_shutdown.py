@@ -12,7 +12,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from imtornado import app
-from imtornado import config as settings
+from imtornado import config_sources as settings
 from imtornado.clock import Clock
 from imtornado.config import Messages
 from imtornado.drafts import Outcome, ReadDraft

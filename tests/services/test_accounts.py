@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imtornado import config as settings
+from imtornado import config_sources as settings
 from imtornado.clock import Clock
 from imtornado.errors import AccountDisabled, NotAllowed, NotFound, WrongCredentials
 from imtornado.passwords import Passwords

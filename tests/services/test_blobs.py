@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imtornado import config
-from imtornado.config import ConfigError
+from imtornado import config_sources
+from imtornado.config import Uploads as Settings
+from imtornado.config_sources import ConfigError
 from imtornado.errors import Busy
 from imtornado.services.blob_places import blobs_at, open_blobs
 from imtornado.services.blobs import Blobs, BlobType, Folder
@@ -27,7 +28,7 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
         yield Folder(tmp_path / "resource")
         return
     server: S3Server = request.getfixturevalue("s3_server")
-    settings = config.load(environment={}, settings=server.settings(f"b{new_name()[:20]}")).uploads
+    settings = config_sources.load(environment={}, settings=server.settings(f"b{new_name()[:20]}")).uploads
     yield open_blobs(settings)
 
 
@@ -113,7 +114,7 @@ def test_a_folder_spreads_its_files_and_finds_those_that_are_not(tmp_path: Path)
 
 
 def test_a_presigned_address_gives_the_file_to_anybody_for_its_time(s3_server: S3Server, tmp_path: Path) -> None:
-    blobs = open_blobs(config.load(environment={}, settings=s3_server.settings("presigned")).uploads)
+    blobs = open_blobs(config_sources.load(environment={}, settings=s3_server.settings("presigned")).uploads)
     (tmp_path / "source").write_bytes(b"12345")
     name = new_name()
     blobs.put(name, tmp_path / "source", PICTURE)
@@ -138,7 +139,7 @@ def test_a_bucket_that_refuses_or_is_away_is_busy(s3_server: S3Server, tmp_path:
     wrong.write_text("aws_access_key_id = test-key\naws_secret_access_key = wrong-secret\n")
     settings = s3_server.settings("refused")
     for override in (f"uploads.s3_credentials={wrong}", "uploads.s3_endpoint=http://127.0.0.1:9"):
-        blobs = open_blobs(config.load(environment={}, settings=[*settings, override]).uploads)
+        blobs = open_blobs(config_sources.load(environment={}, settings=[*settings, override]).uploads)
         (tmp_path / "source").write_bytes(b"12345")
         with pytest.raises(Busy):
             blobs.put(new_name(), tmp_path / "source", PICTURE)
@@ -154,7 +155,7 @@ def test_credentials_come_from_a_file_or_the_environment_and_are_never_told(
     broken.write_text("hush hush\nsecret")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
-    settings = config.load(environment={}, settings=["uploads.store=s3://bucket"]).uploads
+    settings = config_sources.load(environment={}, settings=["uploads.store=s3://bucket"]).uploads
     with pytest.raises(ConfigError, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         open_blobs(settings)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "one")
@@ -164,9 +165,9 @@ def test_credentials_come_from_a_file_or_the_environment_and_are_never_told(
         broken.write_text(text)
         named = ["uploads.store=s3://b", f"uploads.s3_credentials={broken}"]
         with pytest.raises(ConfigError, match=problem) as refused:
-            open_blobs(config.load(environment={}, settings=named).uploads)
+            open_blobs(config_sources.load(environment={}, settings=named).uploads)
         assert "hush" not in str(refused.value)
 
 
 def test_a_place_is_a_folder_or_a_bucket(tmp_path: Path) -> None:
-    assert isinstance(blobs_at(str(tmp_path), config.Uploads()), Folder)
+    assert isinstance(blobs_at(str(tmp_path), Settings()), Folder)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from imtornado import config as settings
+from imtornado import config_sources as settings
 from imtornado.clock import Clock
 from imtornado.config import Config
 from imtornado.drafts import Changed, Draft, MessageDraft, Read, ReadDraft, Stored
