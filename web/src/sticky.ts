@@ -10,8 +10,11 @@ export interface StickyEnd {
   scrolled(): void
 }
 
-/** Keeps a scrolling box at its end, whatever grows inside of it, until the user scrolls up. */
-export function useStickyEnd(box: Ref<HTMLElement | null>, content: Ref<HTMLElement | null>): StickyEnd {
+/**
+ * Keeps a scrolling box at its end, whatever grows inside of it, until the user scrolls up.
+ * `complete`: whether the end of the box is the end of what it is for.
+ */
+export function useStickyEnd(box: Ref<HTMLElement | null>, content: Ref<HTMLElement | null>, complete: () => boolean): StickyEnd {
   const stuck = ref(true)
   let lastTop = 0
 
@@ -25,7 +28,7 @@ export function useStickyEnd(box: Ref<HTMLElement | null>, content: Ref<HTMLElem
     const upwards = scrollTop < lastTop - 1
     lastTop = scrollTop
     // Away from the end without having gone up: more has arrived below, and the view is about to follow.
-    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) stuck.value = true
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX && complete()) stuck.value = true
     else if (upwards) stuck.value = false
   }
 

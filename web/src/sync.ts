@@ -88,10 +88,11 @@ async function loadConversations(): Promise<void> {
     answer.rows.forEach(putConversation)
     // The first page's stamp: what changes while the others are read must come again.
     newest ||= answer.stamp ?? ''
+    // The newest chats are shown while the others are on their way.
+    store.listed = true
     after = answer.next
   } while (after !== null && after !== undefined)
   if (newest !== '') stamp = newest
-  store.listed = true
 }
 
 async function hello(frame: Hello): Promise<void> {

@@ -1,6 +1,18 @@
 import { ChangeLog } from './changes'
 import { isGone, type Row } from './wire'
 
+/** Where `seq` stands in rows that are in seq order, or would stand. */
+export function indexOfSeq(rows: readonly Row[], seq: number): number {
+  let low = 0
+  let high = rows.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (rows[middle]!.seq < seq) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 /** The stretch of one conversation that is on hand: rows in seq order, each seq once. */
 export class Timeline {
   rows: Row[] = []
@@ -30,18 +42,25 @@ export class Timeline {
 
   /** Adds rows in any order. A seq that is on hand is kept, unless the new row says that it has gone or was edited. */
   insert(rows: readonly Row[]): void {
-    for (const row of rows) this.insertOne(Object.freeze(row))
+    const bottom = this.bottomSeq
+    for (const row of rows) if (row.seq >= bottom) this.insertOne(Object.freeze(row))
+    const before = rows.filter((row) => row.seq < bottom)
+    if (before.length === 0) return
+    // In one step: each row that is put before thousands would move all of them.
+    const page = new Timeline()
+    page.insert(before)
+    this.rows = page.rows.concat(this.rows)
   }
 
   find(seq: number): Row | undefined {
-    const index = this.indexOf(seq)
+    const index = indexOfSeq(this.rows, seq)
     const row = this.rows[index]
     return row?.seq === seq ? row : undefined
   }
 
   /** Puts `row` in the place of the row with its seq; without one on hand nothing happens. */
   replace(row: Row): void {
-    const index = this.indexOf(row.seq)
+    const index = indexOfSeq(this.rows, row.seq)
     if (this.rows[index]?.seq === row.seq) this.rows[index] = Object.freeze(row)
   }
 
@@ -50,7 +69,7 @@ export class Timeline {
     if (seq < this.first) return
     this.first = seq
     this.expired = expired
-    if (this.bottomSeq < this.first) this.rows = this.rows.slice(this.indexOf(this.first))
+    if (this.bottomSeq < this.first) this.rows = this.rows.slice(indexOfSeq(this.rows, this.first))
   }
 
   /** Lets go of the oldest rows, which can be fetched again. */
@@ -78,21 +97,9 @@ export class Timeline {
       this.rows.push(row)
       return
     }
-    const index = this.indexOf(row.seq)
+    const index = indexOfSeq(this.rows, row.seq)
     const known = this.rows[index]
     if (known?.seq !== row.seq) this.rows.splice(index, 0, row)
     else if (!isGone(known) && (isGone(row) || (row.edited ?? '') > (known.edited ?? ''))) this.rows[index] = row
-  }
-
-  /** Where `seq` stands or would stand. */
-  private indexOf(seq: number): number {
-    let low = 0
-    let high = this.rows.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.rows[middle]!.seq < seq) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }

@@ -33,3 +33,11 @@ test('where my window begins moves forwards only, and says why', () => {
   timeline.beginAt(4)
   expect([timeline.first, timeline.expired, timeline.bottomSeq]).toEqual([4, false, 4])
 })
+
+test('a page that is put before others takes its place, holes and repeats included', () => {
+  const timeline = new Timeline()
+  timeline.insert([10, 11, 12].map(row))
+  timeline.insert([6, 8, 7, 8, 11, 14].map(row))
+  expect(timeline.rows.map(({ seq }) => seq)).toEqual([6, 7, 8, 10, 11, 12, 14])
+  expect(timeline.holeAfter()).toBe(8)
+})
