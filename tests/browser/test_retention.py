@@ -15,6 +15,7 @@ from tests.fixtures.browser import OpenPage
 from tests.fixtures.server import StartServer
 from tests.handlers.house import open_house
 from tests.handlers.test_retention import a_week_of_messages
+from tests.live.figures import wait_for_figure
 from tests.people import Person
 
 PHONE: dict[str, Any] = {
@@ -34,6 +35,7 @@ def test_the_list_says_that_older_messages_were_removed(
 ) -> None:
     _, (_, token) = a_week_of_messages(f"sqlite:///{tmp_path}/im.db")
     with open_house(tmp_path, "messages.keep_days=2") as house:
+        wait_for_figure(house.port, "expired_messages_total", 5 * 24 - 1)
         page = open_page(f"http://127.0.0.1:{house.port}", **context)
         page.context.add_cookies([{"name": "im_session", "value": token, "url": f"http://127.0.0.1:{house.port}"}])
         page.goto("/")
