@@ -3,7 +3,7 @@
 from handlers.base import Access, BaseHandler
 from handlers.message import MAX_PAGE, PAGE, conversation_of
 from handlers.params import MAX_ID
-from imtornado import protocol
+from imtornado import chat_protocol
 from imtornado.frames import FRAME_BYTES, Frame, check_message
 from imtornado.services.change_rules import EMOJI_BYTES, Altered
 
@@ -62,6 +62,6 @@ class Since(BaseHandler):
         limit = params.integer("limit", default=PAGE, maximum=MAX_PAGE)
         page = await self.call(self.context.changes.since, self.user_id, kind, dstid, since, limit)
         more = page.ver if page.ver < page.last_ver else None
-        self.reply_rows(map(protocol.change, page.changes), more, ver=page.ver)
+        self.reply_rows(map(chat_protocol.change, page.changes), more, ver=page.ver)
 
     get = post

@@ -5,7 +5,7 @@ import msgspec
 from handlers.base import Access, BaseHandler
 from handlers.contact import since_ms
 from handlers.params import Params
-from imtornado import protocol
+from imtornado import chat_protocol, protocol
 from imtornado.drafts import Read, ReadDraft, Stored
 from imtornado.errors import BadParameter, MalformedBody
 from imtornado.frames import FRAME_BYTES, File, Frame, check_message, decode
@@ -95,7 +95,7 @@ class Conversations(BaseHandler):
             since_ms(self.params),
             self.params.integer("limit", default=PAGE, maximum=MAX_PAGE),
         )
-        rows = map(protocol.conversation, page.rows)
+        rows = map(chat_protocol.conversation, page.rows)
         self.reply_rows(rows, page.next_cursor or None, stamp=protocol.stamp(page.now_ms))
 
     get = post
@@ -114,7 +114,7 @@ class History(BaseHandler):
             after=params.integer("after", minimum=0) if params.has("after") else None,
             limit=params.integer("limit", default=PAGE, maximum=MAX_PAGE),
         )
-        rows = (protocol.history_row(record, page.reactions.get(record.seq, ())) for record in page.messages)
+        rows = (chat_protocol.history_row(record, page.reactions.get(record.seq, ())) for record in page.messages)
         self.reply_rows(rows, first=page.first, last=page.last, ver=page.ver, expired=page.expired)
 
     get = post

@@ -2,7 +2,7 @@
 
 from handlers.base import Access, BaseHandler
 from handlers.message import conversation_of
-from imtornado import protocol
+from imtornado import chat_protocol
 
 QUERY_LENGTH = 100
 PAGE = 20
@@ -21,7 +21,7 @@ class Search(BaseHandler):
         limit = params.integer("limit", default=PAGE, maximum=MAX_PAGE)
         self.context.throttle.search(self.session_id)
         page = await self.call(self.context.search.messages, self.user_id, text, place, cursor, limit)
-        rows = (protocol.hit(hit.found, hit.excerpt) for hit in page.hits)
+        rows = (chat_protocol.hit(hit.found, hit.excerpt) for hit in page.hits)
         self.reply_rows(rows, page.next_cursor or None, indexing=page.indexing)
 
     get = post

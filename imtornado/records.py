@@ -1,7 +1,7 @@
 """What the storage gives and takes: frozen records, in the program's own names.
 
 Ids are integers below 2**53, times epoch milliseconds (0 = never), empty texts "". Wire spellings stand in
-`protocol.py` only.
+`protocol.py` and `chat_protocol.py` only.
 """
 
 from enum import IntEnum

@@ -24,6 +24,7 @@ FOUNDATION = frozenset(
     {
         "imtornado",
         "imtornado.change_records",
+        "imtornado.chat_protocol",
         "imtornado.chinese",
         "imtornado.client",
         "imtornado.clock",

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 from msgspec import UNSET, Raw
 
 from imtornado.change_records import MessageChange
+from imtornado.chat_protocol import WireMessage, WireText, change, change_of_nothing_seen, message
 from imtornado.drafts import Changed, MessageDraft, Outcome, Read, ReadDraft, Stored
 from imtornado.frames import Cmd, frame, websocket_frame
 from imtornado.live.connection import Connection
 from imtornado.live.registry import Registry
 from imtornado.live.writer import Pending
-from imtornado.protocol import WireMessage, WireText, change, change_of_nothing_seen, encode, message, rfc3339
+from imtornado.protocol import encode, rfc3339
 from imtornado.records import Event, Kind
 
 
