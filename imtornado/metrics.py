@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
@@ -15,12 +15,15 @@ class Metrics:
     """One registry a process, built by `app.py`. IOLoop only."""
 
     def __init__(self) -> None:
+        # When each series began is of no use to anybody, and doubles the lines of many.
+        disable_created_metrics()
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._readings = _Readings()
         self._registry.register(self._readings)
         self._requests = Histogram(
             "imtornado_http_request_seconds",
-            "Time to answer an HTTP request",
+            "Time until an HTTP request was answered",
             ("route", "status"),
             buckets=_BUCKETS_S,
             registry=self._registry,

@@ -1,12 +1,16 @@
 """What operators ask: /healthz, /readyz, /metrics."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.fixtures.server import StartServer
 from tests.handlers.calls import exchange, post_json
 from tests.handlers.house import House, open_house
+
+OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,21 @@ def test_the_figures_tell_of_transactions_pools_and_batches(house: House) -> Non
         ),
     ):
         assert f"{figure} " in figures
+
+
+def test_the_documents_name_every_figure(house: House) -> None:
+    told = exchange(house.port, "GET", "/metrics").body.decode()
+    shown = re.findall(r"^# TYPE ((?:imtornado|process)_\w+) (?:counter|gauge|summary|histogram)$", told, re.MULTILINE)
+    meanings = dict(re.findall(r"^# HELP (\w+) (.+)$", told, re.MULTILINE))
+    named = re.findall(r"`((?:imtornado|process)_[a-z_]+)`", OPERATIONS.read_text(encoding="utf-8"))
+    assert len(shown) > 25
+    assert len(shown) == told.count("# TYPE ")
+    assert sorted(set(named)) == sorted(shown)
+    assert all(meanings[name] for name in shown)
+
+
+def test_figures_carry_their_units_in_their_names(house: House) -> None:
+    told = exchange(house.port, "GET", "/metrics").body.decode()
+    kinds = re.findall(r"^# TYPE imtornado_(\w+) (\w+)$", told, re.MULTILINE)
+    assert [name for name, kind in kinds if (kind == "counter") != name.endswith("_total")] == []
+    assert [name for name, kind in kinds if kind == "summary" and not name.endswith("_seconds")] == []
