@@ -16,7 +16,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # When each series began is of no use to anybody, and doubles the lines of many.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._readings = _Readings()
