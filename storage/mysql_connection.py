@@ -120,9 +120,10 @@ class MysqlConnection:
         with contextlib.suppress(pymysql.MySQLError):  # most often it has ended
             cursor = self._raw.cursor()
             cursor.execute("SHOW GLOBAL STATUS LIKE 'Uptime'")
-            # A server that was started since then has given the number to somebody else, perhaps to this connection:
-            # it counts whole seconds. Another one of ours would be opened anew.
-            is_same = int(cursor.fetchone()[1]) > time.monotonic() - opened_at
+            # A server that was started since then has given the number to somebody else, perhaps to this connection.
+            # It counts whole seconds: one that was started a moment before or after is taken for the same, because
+            # another one of ours would be opened anew, and locks that are kept would stop everybody.
+            is_same = int(cursor.fetchone()[1]) + 1 > time.monotonic() - opened_at
             if is_same and number != self._raw.thread_id():
                 cursor.execute(f"KILL {number}")
 
