@@ -16,7 +16,7 @@ say it in the caller's language (`imtornado.chinese`).
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Code(IntEnum):
@@ -63,6 +63,11 @@ class ImError(Exception):
         self.field = field
         self.retry_after_ms = retry_after_ms
         self.values = values
+
+    def bare(self) -> Self:
+        """Itself, without where it was raised and why: whoever keeps it would keep all that was at work there."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
     @property
     def status(self) -> int:

@@ -25,6 +25,8 @@ EXCERPT_CHARACTERS = 120
 EXCERPT_BEFORE = 30
 TOKENS_USED = 8  # of a query: more cost more than they sort out
 BEGINNINGS = (2, 3, 4, 6, 10)
+LONGEST = BEGINNINGS[-1]
+WORDS_KNOWN = 16_384  # about 7 MB
 WORD_BYTES = 5
 
 _CODE_POINT_BITS = 21
@@ -64,9 +66,9 @@ def folded(text: str) -> str:
 def tokens(text: str) -> set[int]:
     """By which the index finds a folded text."""
     if text.isascii():
-        return {token for word in _ASCII_WORD.findall(text) for token in _beginnings(word)}
+        return {token for word in _ASCII_WORD.findall(text) for token in _beginnings(word[:LONGEST])}
     found = set(_neighbours(text))
-    found.update(token for word in _WORD.findall(text) for token in _beginnings(word))
+    found.update(token for word in _WORD.findall(text) for token in _beginnings(word[:LONGEST]))
     return found
 
 
@@ -78,7 +80,7 @@ def query(text: str) -> Query:
     wanted: set[int] = set()
     for term in terms:
         wanted.update(_neighbours(term))
-        wanted.update(token for word in _WORD.findall(term) for token in _beginnings(word)[-1:])
+        wanted.update(token for word in _WORD.findall(term) for token in _beginnings(word[:LONGEST])[-1:])
     if not wanted:
         raise BadParameter("Write at least two characters of a word.", field="q")
     ordered = sorted(wanted)
@@ -136,9 +138,9 @@ def _neighbours(text: str) -> Iterator[int]:
         yield ord(symbol) << _CODE_POINT_BITS
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=WORDS_KNOWN)
 def _beginnings(word: str) -> tuple[int, ...]:
-    """From the shortest to the longest."""
+    """From the shortest to the longest, of a word cut after LONGEST characters: a whole one may be a whole text."""
     return tuple(
         _WORDS_FROM | int.from_bytes(blake2b(word[:length].encode(), digest_size=WORD_BYTES).digest())
         for length in BEGINNINGS

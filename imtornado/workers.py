@@ -96,6 +96,8 @@ class Pool:
             if future.cancelled():  # not the caller: the pool was closed while the call waited for its thread
                 raise _busy() from None
             raise
+        finally:
+            del future  # it holds what it raised, whose traceback holds this frame: a circle for the collector
 
     def _run(self, handed_in: float, due_at: float, call: Callable[[], T]) -> T:
         """On a thread. What waited for too long is not made: its caller will ask again, or has gone."""

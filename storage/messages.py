@@ -59,7 +59,7 @@ class Committer:
         except Exception as error:
             if len(drafts) == 1:
                 log.exception("a draft cannot be stored")
-                return [error if isinstance(error, ImError) else Internal("Something went wrong on our side.")]
+                return [error.bare() if isinstance(error, ImError) else Internal("Something went wrong on our side.")]
             log.exception("a draft broke its batch of %s; each is committed alone now", len(drafts))
         return self._one_by_one(drafts)
 
@@ -75,7 +75,7 @@ class Committer:
             except Busy as busy:
                 left = [_busy()] * (len(drafts) - len(outcomes) - 1)
                 if not isinstance(busy, Unsettled):
-                    return [*outcomes, busy, *left]
+                    return [*outcomes, busy.bare(), *left]
                 raise among(busy, outcomes, left) from busy
         return outcomes
 
@@ -220,7 +220,7 @@ class _Batch:
         except tx.database.failure:
             raise  # the environment's fault: the whole batch has an unknown outcome
         except ImError as error:
-            self._outcomes[place] = error
+            self._outcomes[place] = error.bare()
         except Exception:
             log.exception("a change of conversation %s failed", conversation.conversation_id)
             self._outcomes[place] = Internal("Something went wrong on our side.")

@@ -61,4 +61,4 @@ def files_of(tx: Tx, draft: MessageDraft, conversation: LockedConversation) -> s
         files = (usable_file(tx, getattr(draft, field), draft.sender_id, field) for field in ("url", "pic"))
         return {file for file in files if file is not None}
     except NotFound as error:
-        return error
+        return error.bare()

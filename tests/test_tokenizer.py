@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imtornado import tokenizer
 from imtornado.errors import BadParameter
 from imtornado.tokenizer import TERMS, TOKENS_USED, folded, matches, query, tokens
 
@@ -116,3 +117,11 @@ def test_any_text_can_be_indexed_and_asked_for(text: str, wanted: str) -> None:
         return
     if matches(asked, folded(text)):
         assert set(asked.tokens) <= tokens(folded(text))
+
+
+def test_what_is_remembered_of_words_is_short() -> None:
+    """Texts of one word, as keys and pictures that somebody pastes, would fill the memory."""
+    before = tokenizer._beginnings.cache_info().currsize
+    for end in range(100):
+        tokens(f"overlongword{'x' * 3000}{end}")
+    assert tokenizer._beginnings.cache_info().currsize <= before + 1

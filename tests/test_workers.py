@@ -1,7 +1,9 @@
 """Pools of threads: how many work, how many wait, and what waited for too long."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from time import monotonic
 
 import pytest
@@ -83,3 +85,32 @@ async def test_a_caller_whose_time_is_over_leaves_the_thread_at_its_work() -> No
     assert await pool.call(go_on.is_set)
     assert pool.waiting == 0
     pool.close()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_call_that_fails_keeps_nothing_of_what_it_was_given() -> None:
+    """Not even until the collector of circles comes, which it seldom does."""
+
+    class Load:
+        pass
+
+    def fail(_load: Load) -> None:
+        raise Busy("busy")
+
+    async def refused(load: Load) -> None:
+        try:
+            await pool.call_until(monotonic() + 60, fail, load)
+        except Busy:
+            return
+
+    pool = Pool("test", 1, 8)
+    load = Load()
+    kept = weakref.ref(load)
+    gc.disable()
+    try:
+        await refused(load)
+        del load
+        pool.close()
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -104,7 +104,7 @@ class _Lane:
                     draft.message_id = self._take_id()
             return settling.commit(self._writer.store, drafts, self._writer.stopping)
         except Busy as busy:
-            return [busy] * len(drafts)
+            return [busy.bare()] * len(drafts)
         except Exception:
             log.exception("a batch of %d drafts failed", len(drafts))
             return [Internal("Something went wrong on our side.")] * len(drafts)

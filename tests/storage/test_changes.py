@@ -67,6 +67,7 @@ def test_a_change_that_fails_half_way_leaves_nothing(scene: Scene, expect_log: E
     )
     assert seqs([before, after]) == [2, 3]
     assert isinstance(failed, NotAllowed if isinstance(error, NotAllowed) else Internal)
+    assert failed.__traceback__ is None  # which would keep the batch
     assert scene.store.events.position() == position
     community = scene.store.communities.get(room, bea)
     assert community is not None

@@ -325,6 +325,7 @@ def test_a_file_must_be_his_to_use(scene: Scene) -> None:
     assert isinstance(early, NotFound)
     assert isinstance(unknown, NotFound)
     assert (early.field, unknown.field) == ("url", "pic")
+    assert (early.__traceback__, unknown.__traceback__) == (None, None)  # which would keep the batch
     assert scene.send(ada, Kind.SINGLE, bea, **urls).seq == 1
     assert scene.send(bea, Kind.SINGLE, ada, **urls).seq == 2  # he sees it now, so he may pass it on
     assert scene.send(bea, Kind.SINGLE, ada, url="https://elsewhere/resource/file").seq == 3
