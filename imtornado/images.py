@@ -9,10 +9,11 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import AvifImagePlugin, Image, ImageCms, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from imtornado.errors import ImError, TooLarge, UnsupportedKind
 from imtornado.file_records import Picture
+from imtornado.pixels import coloured, fitted, orientation_of, resized, upright, without_full_alpha
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF")
 # What Pillow may say that it has opened: with "JPEG" it also opens the MPO of phones, whose first frame is a JPEG.
@@ -34,19 +35,6 @@ SMALL_SQUARE_SIDE = 128
 THUMB_STEPS = ((320, 78), (320, 62), (320, 45), (320, 25), (240, 25), (160, 25), (96, 10))
 PLACEHOLDER_LIMIT_BYTES = 100
 PLACEHOLDER_STEPS = ((16, 40), (16, 10), (12, 10), (10, 5), (8, 0), (6, 0), (4, 0), (1, 0))
-PROFILE_LIMIT_BYTES = 4_194_304
-
-# EXIF orientation (tag 0x0112, CIPA DC-008) → what makes it upright
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-ORIENTATION_TAG = 0x0112
 
 
 class Encoded(NamedTuple):
@@ -93,14 +81,14 @@ def _square(source: str, max_pixels: int) -> Encoded:
     """An avatar or icon."""
     with Image.open(source, formats=FORMATS) as image:
         _require_readable(image, max_pixels)
-        orientation = _orientation(image)
+        orientation = orientation_of(image)
         side = min(image.size)
         # Twice the side: the long one is cut, and half a pixel more on each side keeps edges sharp.
         image.draft("RGB", (2 * SQUARE_SIDE * image.width // side, 2 * SQUARE_SIDE * image.height // side))
-        still = _upright(_coloured(image, max(image.size)), orientation)
+        still = upright(coloured(image, max(image.size)), orientation)
     side = min(still.size)
     left, top = (still.width - side) // 2, (still.height - side) // 2
-    still = _resized(still.crop((left, top, left + side, top + side)), SQUARE_SIDE)
+    still = resized(still.crop((left, top, left + side, top + side)), SQUARE_SIDE)
     return Encoded(_saved(still, "WEBP", quality=82, method=4), "image/webp", still)
 
 
@@ -136,10 +124,10 @@ def _too_many_pixels(max_pixels: int) -> TooLarge:
 
 def _photo_or_drawing(image: Image.Image) -> Encoded:
     """Of a format that is made for photographs."""
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     # A JPEG decoder can give a half or a quarter of the size at a fraction of the cost.
-    image.draft("RGB", _fitted(image.size, PHOTO_SIDE))
-    still = _upright(_coloured(image, PHOTO_SIDE), orientation)
+    image.draft("RGB", fitted(image.size, PHOTO_SIDE))
+    still = upright(coloured(image, PHOTO_SIDE), orientation)
     return _drawing(still) if still.mode == "RGBA" else _photo(still)
 
 
@@ -148,14 +136,14 @@ def _drawing_or_photo(image: Image.Image, source_bytes: int) -> Encoded:
     # Noise and grain leave a PNG half a byte a pixel and more, whatever the number of colours; a screenshot a tenth.
     pixels = image.width * image.height
     grainy = pixels > 500_000 and source_bytes > pixels // 2
-    still = _upright(_coloured(image, DRAWING_SIDE), _orientation(image))
+    still = upright(coloured(image, DRAWING_SIDE), orientation_of(image))
     if still.mode == "RGBA" or (not grainy and still.getcolors(DRAWING_COLOURS) is not None):
         return _drawing(still)
     return _photo(still)
 
 
 def _photo(still: Image.Image) -> Encoded:
-    still = _resized(still, PHOTO_SIDE)
+    still = resized(still, PHOTO_SIDE)
     for quality in (82, 72, 60):
         data = _saved(still, "JPEG", quality=quality, optimize=True, progressive=True)
         if len(data) <= PHOTO_LIMIT_BYTES:
@@ -168,7 +156,7 @@ def _drawing(still: Image.Image) -> Encoded:
     method = 4 if still.width * still.height <= 2_000_000 else 0
     data = _saved(still, "WEBP", lossless=True, quality=50, method=method)
     if len(data) > DRAWING_LIMIT_BYTES:  # a photograph with cut-out edges
-        still = _resized(still, PHOTO_SIDE)
+        still = resized(still, PHOTO_SIDE)
         data = _saved(still, "WEBP", quality=85, method=4)
     return Encoded(data, "image/webp", still)
 
@@ -176,7 +164,7 @@ def _drawing(still: Image.Image) -> Encoded:
 def _animation(image: Image.Image, count: int, max_pixels: int) -> Encoded:
     if count > FRAME_LIMIT or count * image.width * image.height > 4 * max_pixels:
         raise TooLarge("The animation is too long: make it smaller or shorter.", field="file")
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     # An APNG may carry a picture for viewers that know no animations; it is no frame.
     first = 1 if image.info.get("default_image") and count > 2 else 0
     budget = ANIMATION_PIXELS / (count * image.width * image.height)
@@ -186,7 +174,7 @@ def _animation(image: Image.Image, count: int, max_pixels: int) -> Encoded:
     for index in range(first, count):
         image.seek(index)
         _require_size(image, max_pixels)
-        frames.append(_upright(_resized(image.convert("RGBA"), side), orientation))
+        frames.append(upright(resized(image.convert("RGBA"), side), orientation))
         durations_ms.append(_duration_ms(image))
     data = _saved(
         frames[0],
@@ -199,7 +187,7 @@ def _animation(image: Image.Image, count: int, max_pixels: int) -> Encoded:
         method=0,
         allow_mixed=True,
     )
-    return Encoded(data, "image/webp", _without_full_alpha(frames[0]))
+    return Encoded(data, "image/webp", without_full_alpha(frames[0]))
 
 
 def _loop(image: Image.Image) -> int:
@@ -217,71 +205,9 @@ def _duration_ms(image: Image.Image) -> int:
     return 100 if said < 20 else min(int(said), 60_000)
 
 
-def _coloured(image: Image.Image, side: int) -> Image.Image:
-    """RGB, or RGBA where something is transparent; in sRGB; not longer than `side`."""
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I"):  # 16 bits of grey, which convert() would clip to white
-        image.load()
-        image = image.convert("I").point(lambda grey: grey * (1 / 257)).convert("L")
-    if image.mode == "CMYK":
-        image = _resized(image, side)
-        return _in_srgb(image, profile, b"CMYK") or image.convert("RGB")
-    transparent = image.has_transparency_data
-    image = _without_full_alpha(_resized(image.convert("RGBA" if transparent else "RGB"), side))
-    alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    colours = image.convert("RGB")
-    colours = _in_srgb(colours, profile, b"RGB ") or colours
-    if alpha is not None:
-        colours.putalpha(alpha)
-    return colours
-
-
-def _without_full_alpha(image: Image.Image) -> Image.Image:
-    """RGB where nothing is transparent, although there is a place for it."""
-    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
-        return image.convert("RGB")
-    return image
-
-
-def _in_srgb(image: Image.Image, profile: object, space: bytes) -> Image.Image | None:
-    """The colours as the profile means them; None where there is no profile, or a broken or unsuitable one."""
-    if not isinstance(profile, bytes) or len(profile) > PROFILE_LIMIT_BYTES or profile[16:20] != space:
-        return None
-    try:
-        meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, meant, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return None
-
-
-def _orientation(image: Image.Image) -> int:
-    """1 to 8; 1 = upright, also where the EXIF data is broken."""
-    try:
-        said = image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # a parser of somebody else's makeshift binary format
-        return 1
-    return said if isinstance(said, int) else 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = UPRIGHT.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """The size with its long side cut to `side`, never enlarged."""
-    scale = min(1.0, side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _resized(image: Image.Image, side: int) -> Image.Image:
-    size = _fitted(image.size, side)
-    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-
-
 def _thumbnail(still: Image.Image, largest: int) -> bytes:
     for side, quality in THUMB_STEPS:
-        data = _saved(_resized(still, min(side, largest)), "WEBP", quality=quality, method=4)
+        data = _saved(resized(still, min(side, largest)), "WEBP", quality=quality, method=4)
         if len(data) <= THUMB_LIMIT_BYTES:
             break
     return data
@@ -294,7 +220,7 @@ def _placeholder(still: Image.Image) -> str:
         backed.paste(still, mask=still.getchannel("A"))
         still = backed
     for side, quality in PLACEHOLDER_STEPS:
-        data = _saved(_resized(still, side), "WEBP", quality=quality, method=6)
+        data = _saved(resized(still, side), "WEBP", quality=quality, method=6)
         if len(data) <= PLACEHOLDER_LIMIT_BYTES:
             break
     return "data:image/webp;base64," + base64.b64encode(data).decode("ascii")

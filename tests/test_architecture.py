@@ -46,6 +46,7 @@ FOUNDATION = frozenset(
         "imtornado.log",
         "imtornado.metrics",
         "imtornado.paths",
+        "imtornado.pixels",
         "imtornado.processes",
         "imtornado.protocol",
         "imtornado.records",
