@@ -6,7 +6,8 @@ import re
 import tornado.web
 
 from handlers.attachment import FORMS, Attachment
-from handlers.base import Access, BaseHandler, Context
+from handlers.base import Access, BaseHandler
+from handlers.context import Context
 from handlers.multipart import MultipartParser, Part, boundary_of
 from handlers.streaming import WRITE_BYTES, StreamedBody
 from imtornado.errors import BadParameter, Busy, MalformedBody

@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from time import monotonic
@@ -12,14 +11,13 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import msgspec
 import tornado.web
-from tornado.httputil import HTTPServerRequest
 
 from handlers import caller
+from handlers.body import params_of
+from handlers.context import Context
 from handlers.headers import secure
 from handlers.params import Params
 from imtornado.chinese import translated
-from imtornado.clock import Clock
-from imtornado.config import Config
 from imtornado.errors import (
     Code,
     CrossSite,
@@ -32,57 +30,13 @@ from imtornado.errors import (
     NotLoggedIn,
     TooLarge,
 )
-from imtornado.live.hub import Live
-from imtornado.metrics import Metrics
-from imtornado.passwords import Passwords
 from imtornado.records import Session, User
-from imtornado.services.accounts import Accounts
-from imtornado.services.arrivals import Arrivals
-from imtornado.services.changes import Changes
-from imtornado.services.communities import Communities
-from imtornado.services.contacts import Contacts
-from imtornado.services.messages import Messages
-from imtornado.services.resumable import Resumable
-from imtornado.services.search import Search
-from imtornado.services.signatures import Signatures
-from imtornado.services.throttle import Throttle
-from imtornado.services.uploads import Uploads
-from imtornado.services.views import Views
-from imtornado.workers import Workers
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The greatest frame of a message (384 KiB) in its wordiest spelling as a form or JSON stays below this.
-BODY_LIMIT_BYTES = 524_288
 TOKEN_LENGTH = 200  # a longer one cannot be ours: it is not worth hashing
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What `app.py` builds once and every handler gets."""
-
-    config: Config
-    workers: Workers
-    clock: Clock
-    throttle: Throttle
-    metrics: Metrics
-    passwords: Passwords
-    check_storage: Callable[[], None]  # worker thread; raises Busy when the database does not answer
-    is_draining: Callable[[], bool]  # IOLoop; True from SIGTERM on
-    accounts: Accounts
-    contacts: Contacts
-    communities: Communities
-    messages: Messages
-    search: Search
-    changes: Changes
-    views: Views
-    arrivals: Arrivals
-    uploads: Uploads
-    resumable: Resumable
-    signatures: Signatures
-    live: Live
 
 
 class Access(Enum):
@@ -122,7 +76,7 @@ class BaseHandler(tornado.web.RequestHandler):
         caller.require_known_host(self.request, self.context.config.server)
         self._require_method()
         self._require_not_cross_site()
-        self.params = self._read_params()
+        self.params = params_of(self.request)
         if self.access is Access.PUBLIC:
             return
         await self.identify()
@@ -230,19 +184,6 @@ class BaseHandler(tornado.web.RequestHandler):
         if self._same_origin() is False:
             raise CrossSite("This call comes from a foreign page.")
 
-    def _read_params(self) -> Params:
-        request = self.request
-        if self._is_safe():
-            return Params.of_form(request.query_arguments)
-        if len(request.body) > BODY_LIMIT_BYTES:
-            raise TooLarge("The body is too large.")
-        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind == "application/json" or kind.endswith("+json"):
-            return Params.of_json(request.body)
-        if kind not in ("application/x-www-form-urlencoded", "multipart/form-data") and request.body:
-            return Params.of_form(_form_arguments(request))
-        return Params.of_form(request.body_arguments)
-
     def _token(self) -> tuple[str, bool]:
         """(token or "", whether the browser added it by itself). A token that is named is the only one looked at."""
         if "Authorization" in self.request.headers:
@@ -289,13 +230,3 @@ def as_im_error(status_code: int, raised: tuple[object, BaseException, object] |
             return TooLarge("The body is too large.")
         case _:
             return Internal("Something went wrong on our side.")
-
-
-def _form_arguments(request: HTTPServerRequest) -> dict[str, list[bytes]]:
-    """The body read as a form although its type says nothing of one. Raises: MalformedBody."""
-    if b"=" not in request.body:
-        raise MalformedBody("The body is neither JSON nor a form.")
-    try:
-        return tornado.escape.parse_qs_bytes(request.body, keep_blank_values=True)
-    except ValueError as error:
-        raise MalformedBody("The body is neither JSON nor a form.") from error

@@ -9,7 +9,8 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol
 
 from handlers import caller
-from handlers.base import Access, Context, as_im_error
+from handlers.base import Access, as_im_error
+from handlers.context import Context
 from handlers.headers import secure
 from imtornado.chinese import translated
 from imtornado.errors import Busy, CrossSite, ImError, LimitReached, NotLoggedIn

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import tornado.web
 
-from handlers.base import Access, BaseHandler, Context
+from handlers.base import Access, BaseHandler
+from handlers.context import Context
 from handlers.headers import PAGE_POLICY, page_policy, secure
 from imtornado.config import Uploads
 from imtornado.records import Record

@@ -8,7 +8,8 @@ from collections.abc import Awaitable
 from tornado.gen import with_timeout
 from tornado.iostream import StreamClosedError
 
-from handlers.base import Access, BaseHandler, Context
+from handlers.base import Access, BaseHandler
+from handlers.context import Context
 from imtornado.errors import ImError, NotFound
 from imtornado.resource_urls import PREFIX
 from imtornado.services.signatures import SIGNATURE_LENGTH

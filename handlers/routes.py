@@ -20,8 +20,10 @@ from handlers import (
     tus,
     views,
 )
-from handlers.base import BODY_LIMIT_BYTES, BaseHandler, Context, UnknownHandler
+from handlers.base import BaseHandler, UnknownHandler
+from handlers.body import BODY_LIMIT_BYTES
 from handlers.chat import ChatHandler
+from handlers.context import Context
 from handlers.pages import page_routes
 from handlers.streaming import OversizedHandler
 from imtornado.log import ignore_request, log_request

@@ -6,7 +6,8 @@ from typing import Any
 import tornado.web
 
 from handlers import caller
-from handlers.base import Access, BaseHandler, Context, as_im_error
+from handlers.base import Access, BaseHandler, as_im_error
+from handlers.context import Context
 from imtornado.errors import TooLarge
 
 WRITE_BYTES = 262_144  # gathered before a thread writes them

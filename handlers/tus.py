@@ -13,7 +13,8 @@ import tornado.web
 
 from handlers import caller
 from handlers.attachment import FORMS, Attachment
-from handlers.base import Access, BaseHandler, Context
+from handlers.base import Access, BaseHandler
+from handlers.context import Context
 from handlers.streaming import WRITE_BYTES, StreamedBody
 from imtornado.errors import BadParameter, Busy, Conflict, ImError, TooLarge, UnsupportedKind, VersionNotSpoken
 from imtornado.file_records import PartialUpload

@@ -10,7 +10,8 @@ import ssl
 import tornado.httpserver
 import tornado.netutil
 
-from handlers.base import BODY_LIMIT_BYTES, Context
+from handlers.body import BODY_LIMIT_BYTES
+from handlers.context import Context
 from handlers.routes import Application
 from imtornado import log as logs
 from imtornado.clock import Clock

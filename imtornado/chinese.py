@@ -3,7 +3,7 @@
 from imtornado.errors import ImError
 
 CHINESE: dict[str, str] = {
-    # handlers/base.py, handlers/caller.py
+    # handlers/base.py, handlers/body.py, handlers/caller.py
     "Please log in.": "请先登录。",
     "A call by cookie must say where it comes from: send Origin, or use a bearer token.": (
         "使用 Cookie 的请求必须表明来源：请发送 Origin，或改用 Bearer 令牌。"

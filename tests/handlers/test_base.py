@@ -9,7 +9,8 @@ import pytest
 import tornado.web
 
 from handlers import routes
-from handlers.base import BODY_LIMIT_BYTES, Access, BaseHandler
+from handlers.base import Access, BaseHandler
+from handlers.body import BODY_LIMIT_BYTES
 from tests.fixtures.logs import ExpectLog
 from tests.handlers.calls import FORM, JSON, exchange, post_form, post_json
 from tests.handlers.house import House, open_house
