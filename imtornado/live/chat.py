@@ -1,5 +1,6 @@
 """What the frames of a client mean, and what a connection gets at its beginning and its end."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ from imtornado.live.events import end_if_revoked
 from imtornado.live.liveness import Liveness
 from imtornado.live.outbox import Close
 from imtornado.live.presence import Presence
+from imtornado.live.read_marks import ReadMarks
 from imtornado.live.registry import Registry
 from imtornado.live.signals import Signals
 from imtornado.live.watching import Watching
@@ -37,7 +39,6 @@ log = logging.getLogger(__name__)
 
 STRIKES = 100  # frames that break the contract before a socket is closed for it
 FLOOD_STRIKES = 300  # messages refused for their rate before a socket is closed for it
-READ_GAP_S = 1.0  # least time between two writes of one read mark
 WELCOME = websocket_frame(b"welcome!")
 
 
@@ -70,7 +71,7 @@ class Chat:
             Cmd.PRESENCE: self._watch,
             Cmd.SIGNAL: signals.signal,
         }
-        self._reads: dict[tuple[int, str], ReadDraft | None] = {}  # marks written a moment ago, and what waits behind
+        self._read_marks = ReadMarks(asyncio.get_running_loop())
 
     # A connection's beginning and end
 
@@ -177,24 +178,10 @@ class Chat:
             raise BadParameter("This cmd is unknown.", field="cmd")
 
     def _read(self, connection: Connection, got: Frame) -> None:
-        """A read mark: at most one write a second for each conversation of a user, the last one counts."""
         if got.kind not in (Kind.SINGLE, Kind.COMMUNITY) or not 0 < got.dstid <= MAX_ID or not 0 <= got.seq <= MAX_ID:
             raise BadParameter("READ takes kind, dstid and seq.", field="seq")
         draft = ReadDraft(connection.user_id, got.kind, got.dstid, got.seq)
-        place = (draft.user_id, draft.key)
-        if place in self._reads:
-            waiting = self._reads[place]
-            if waiting is None or waiting.seq < draft.seq:
-                self._reads[place] = draft
-            return
-        self._reads[place] = None
-        connection.flusher.loop.call_later(READ_GAP_S, self._write_read, connection, place)
-        self._submit(connection, draft, got.rid)
-
-    def _write_read(self, connection: Connection, place: tuple[int, str]) -> None:
-        draft = self._reads.pop(place)
-        if draft is not None:
-            self._submit(connection, draft)
+        self._read_marks.take(draft, lambda marked: self._submit(connection, marked, got.rid))
 
     def _watch(self, connection: Connection, got: Frame) -> None:
         if len(got.userids) > PRESENCE_IDS or not all(0 < user_id <= MAX_ID for user_id in got.userids):
