@@ -16,10 +16,10 @@ from imtornado.records import (
 )
 from storage.again import done_again
 from storage.chat_store import NewCommunity
-from storage.conversation_tx import exact_name, insert_line, owned_count
 from storage.file_uses import use_in_community
-from storage.places import add_member, open_conversation
-from storage.rows import USER, USER_WIDTH, user_of
+from storage.locked import insert_line
+from storage.places import add_member, open_conversation, owned_count
+from storage.rows import USER, USER_WIDTH, exact_name, user_of
 from storage.transactions import Row, Transactions, Tx
 from storage.users import require_user
 

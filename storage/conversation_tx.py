@@ -1,15 +1,13 @@
 """One locked conversation, as the rules of a change see it: `drafts.ConversationTx`."""
 
-import unicodedata
-
 from imtornado.drafts import MemberState
 from imtornado.errors import Conflict, NotFound
 from imtornado.records import SYSTEM_MEDIA, Message, Policy, Role, Ticket
 from storage.file_uses import use_in_community
-from storage.locked import INSERT_MESSAGE, LockedConversation
+from storage.locked import LockedConversation, insert_line
 from storage.message_tx import SqlMessagesTx
-from storage.places import add_member
-from storage.rows import destination
+from storage.places import add_member, owned_count
+from storage.rows import destination, exact_name
 from storage.tickets import open_ticket
 from storage.transactions import Row, Tx
 from storage.view_tx import SqlViewTx, view_of
@@ -17,11 +15,6 @@ from storage.view_tx import SqlViewTx, view_of
 # Whoever missed an event about a conversation of his finds the conversation among those that changed.
 _SEEN_ANEW = "UPDATE member SET changed_at_ms = ? WHERE user_id = ? AND conversation_id = ?"
 _COLUMNS = frozenset({"name", "icon", "cate", "memo", "announcement", "policy", "owner_id"})
-
-
-def exact_name(name: str) -> str:
-    """A community's name as it is stored and compared: trimmed, NFC."""
-    return unicodedata.normalize("NFC", name.strip())
 
 
 class SqlConversationTx:
@@ -252,20 +245,3 @@ class SqlConversationTx:
 
     def _count(self, step: int) -> None:
         self._tx.execute("UPDATE community SET member_count = member_count + ? WHERE id = ?", (step, self.community_id))
-
-
-def insert_line(tx: Tx, conversation_id: int, line: Message) -> None:
-    """Stores a system line."""
-    tx.execute(
-        INSERT_MESSAGE,
-        (
-            *(conversation_id, line.seq, line.message_id, line.sender_id, None, line.media, line.content, "", "", ""),
-            *(0, 0, "", line.event, "", line.created_at_ms),
-        ),
-    )
-
-
-def owned_count(tx: Tx, user_id: int) -> int:
-    """Communities that the user owns, with his row locked: two at once count one after the other."""
-    tx.one(f"SELECT id FROM user WHERE id = ?{tx.database.for_update}", user_id)
-    return tx.number("SELECT count(*) FROM community WHERE owner_id = ? AND dissolved_at_ms = 0", user_id)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from imtornado.records import Kind
+from imtornado.records import Kind, Message
 from storage.transactions import Row, Tx
 
 INSERT_MESSAGE = (
@@ -51,6 +51,17 @@ def lock(tx: Tx, conversation_ids: Iterable[int]) -> dict[int, LockedConversatio
         row[0]: LockedConversation(row[0], row[1], row[2], row[3], max(tx.now_ms, row[4]), row[5], row[3])
         for row in rows
     }
+
+
+def insert_line(tx: Tx, conversation_id: int, line: Message) -> None:
+    """Stores a system line."""
+    tx.execute(
+        INSERT_MESSAGE,
+        (
+            *(conversation_id, line.seq, line.message_id, line.sender_id, None, line.media, line.content, "", "", ""),
+            *(0, 0, "", line.event, "", line.created_at_ms),
+        ),
+    )
 
 
 class PendingRows:

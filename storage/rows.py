@@ -1,5 +1,7 @@
 """Columns of the prepared SQL and the records made of them, in the same order."""
 
+import unicodedata
+
 from imtornado.records import Gone, Kind, Message, Session, User, conversation_key
 from storage.transactions import Row
 
@@ -76,3 +78,8 @@ def window(first_seq: int, last_seq: int, joined_seq: int, cleared_seq: int, lef
 def has_expired(first_seq: int, joined_seq: int, cleared_seq: int) -> bool:
     """What was before his window was a member's to see until it became too old to be kept."""
     return first_seq > max(joined_seq, cleared_seq + 1, 1)
+
+
+def exact_name(name: str) -> str:
+    """A community's name as it is stored and compared: trimmed, NFC."""
+    return unicodedata.normalize("NFC", name.strip())
