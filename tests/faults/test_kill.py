@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from tests.faults.database import read_database
+from tests.faults.http_sender import HttpSender
 from tests.faults.ledger import Finding, Verdict, judge
 from tests.faults.readers import Reader, complete
 from tests.faults.town import SETTINGS, Town
-from tests.faults.traffic import HttpSender, Sender, Traffic
+from tests.faults.traffic import Sender, Traffic
 from tests.fixtures.backends import BACKENDS
 from tests.fixtures.server import Server, StartServer
 

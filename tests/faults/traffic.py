@@ -1,11 +1,10 @@
-"""What the clients of a run share, and those that send: over the socket with a window, and over HTTP."""
+"""What the clients of a run share, and those that send over the socket, with a window."""
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from tests.faults.answers import Answers
 from tests.faults.ledger import Alteration, Attempt, Ledger, conversation_key
@@ -15,9 +14,20 @@ from tests.people import Failure, Person
 from tests.raw_client import Refused, new_cid
 
 ACK, ERROR, HELLO = 1, 2, 3
+ALTER_RETRY_S = 0.5
 RETRY_S = 0.05  # before another try at a server that refused; one that is down is not tried at all
 ALPHABET = 'abcdefghijklmnopqrstuvwxyz     éß漢字、😀\n"\\<&'
 LOST = (OSError, TimeoutError, Refused)
+
+
+class Source(Protocol):
+    """A client that sends."""
+
+    async def run(self) -> None:
+        """Until nothing is left to send."""
+
+    def go_on(self) -> None:
+        """More may be sent, or nothing more will be."""
 
 
 class Traffic:
@@ -35,11 +45,11 @@ class Traffic:
         self.acked = 0
         self._left = 0  # messages that may still be made
         self._progress = asyncio.Condition()
-        self._senders: list[Sender | HttpSender] = []
+        self._senders: list[Source] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._calls: set[asyncio.Task[None]] = set()
 
-    def add(self, sender: "Sender | HttpSender") -> None:
+    def add(self, sender: "Source") -> None:
         """Lets a client live."""
         self._senders.append(sender)
         self._tasks.append(self._group.create_task(sender.run()))
@@ -230,60 +240,27 @@ class Sender:
         return self.traffic.ledger.attempts[self.person.user_id, cid]
 
     async def _alter(self, frame: dict[str, Any], seq: int) -> None:
-        """Recalls or edits the message; what comes of it is in the ledger."""
+        """Recalls or edits the message until the outcome is known, which is in the ledger."""
         key = conversation_key(frame["cmd"], self.person.user_id, frame["dstid"])
         content = None if self.traffic.random.random() < 0.5 else self.traffic.text()
         alteration = Alteration(key, seq, content)
         self.traffic.ledger.alterations.append(alteration)
         place: dict[str, object] = {"kind": frame["cmd"], "dstid": frame["dstid"], "seq": seq}
         path = "/message/recall" if content is None else "/message/edit"
-        with contextlib.suppress(*LOST, Failure):
-            await self.traffic.call(self.person, path, **place if content is None else place | {"content": content})
-            alteration.acked = True
-
-
-class HttpSender:
-    """A bot: one message after the other by /message/send, each until its outcome is known."""
-
-    def __init__(self, traffic: Traffic, person: Person, targets: list[Target]) -> None:
-        self.traffic = traffic
-        self.person = person
-        self.targets = targets
-        self._more = asyncio.Event()
-
-    def go_on(self) -> None:
-        self._more.set()
-
-    async def run(self) -> None:
-        traffic = self.traffic
-        while traffic.running:
-            if not traffic.take():
-                self._more.clear()
-                await self._more.wait()
-                continue
-            kind, dstid = traffic.random.choice(self.targets)
-            await self._send({"cmd": kind, "dstid": dstid, "media": 1, "content": traffic.text(), "cid": new_cid()})
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        traffic = self.traffic
-        key = conversation_key(message["cmd"], self.person.user_id, message["dstid"])
-        while True:
-            await traffic.up.wait()
-            attempt = traffic.ledger.attempt(self.person.user_id, key, message["cid"], message["content"])
+        fields = place if content is None else place | {"content": content}
+        while True:  # what was left unknown might still be done when nobody looks any more
+            await self.traffic.up.wait()
             try:
-                envelope = await traffic.call(self.person, "/message/send", **message)
+                await self.traffic.call(self.person, path, **fields)
             except Failure as failure:
-                attempt.refused(failure.code)
                 if failure.code // 100 != 503:
                     return
             except LOST:
-                attempt.unknown += 1
+                pass
             else:
-                data = envelope["data"]
-                traffic.count_ack()
-                attempt.acked(data["seq"], data["id"], dup=data.get("dup", False))
+                alteration.acked = True
                 return
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(ALTER_RETRY_S)
 
 
 async def _either(hoped: Coroutine[Any, Any, bool], feared: Coroutine[Any, Any, bool]) -> bool:
