@@ -42,8 +42,8 @@ def _denied(address: Address) -> str:
     if not address.password:
         return "storage.url holds no password: mysql://USER:PASSWORD@…"
     return (
-        "Wrong user or password; or the account is for another host, or for TLS only (REQUIRE SSL: name the certificate"
-        " with ?ssl_ca=/path)."
+        "Wrong user or password; or the account is for another host, or hidden by an anonymous one (DROP USER"
+        " ''@'localhost'), or for TLS only (REQUIRE SSL: name the certificate with ?ssl_ca=/path)."
     )
 
 

@@ -181,6 +181,13 @@ def test_whoever_is_not_let_in_is_told_what_to_do(mariadb: MariaDB, own_url: str
     refused(f"{own_url}?ssl_ca=/no/ca.pem", expect_log, "No such file.*Is there a certificate at /no/ca.pem")
 
 
+def test_an_account_that_an_anonymous_one_hides_is_told(own_mariadb: MariaDB, expect_log: ExpectLog) -> None:
+    """As `mariadb-install-db` makes them."""
+    url = own_mariadb.url()
+    own_mariadb.admin.execute("CREATE USER ''@'127.0.0.1'")
+    refused(url, expect_log, "Access denied.*hidden by an anonymous one .DROP USER ''@'localhost'")
+
+
 def test_no_connection_left_is_told(own_url: str, variables: Global, mariadb: MariaDB, expect_log: ExpectLog) -> None:
     variables.set("max_connections", 10)
     with ExitStack() as others:
