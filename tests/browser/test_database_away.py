@@ -20,7 +20,7 @@ def shown(page: Page) -> list[str]:
 
 @pytest.mark.timeout(240)
 def test_messages_wait_for_the_database(own_mariadb: MariaDB, start_server: StartServer, open_page: OpenPage) -> None:
-    server = start_server(f"storage.url={own_mariadb.url()}")
+    server = start_server(f"storage.url={own_mariadb.url()}", "caches.sessions=0")
     server.expect_log(OUTAGE)
     ann, ben = Person(server.port, "Ann"), Person(server.port, "小明")
     ann.befriend(ben)
@@ -43,6 +43,10 @@ def test_messages_wait_for_the_database(own_mariadb: MariaDB, start_server: Star
         assert shown(desk) == WRITTEN
         expect(at(desk, "send-failure")).to_have_count(0)
         expect(at(phone, "message")).to_have_count(1)
+        # A page that is opened meanwhile finds no way in, and tries again by itself.
+        late = desk.context.new_page()
+        late.goto("/")
+        expect(late.get_by_text("The server does not answer.")).to_be_visible()
     finally:
         own_mariadb.cont()
 
@@ -50,6 +54,8 @@ def test_messages_wait_for_the_database(own_mariadb: MariaDB, start_server: Star
         expect(at(page, "message")).to_have_count(len(WRITTEN))
     expect(message(desk, WRITTEN[-1])).to_have_attribute("data-state", "read")
     expect(at(desk, "connection-state")).to_have_text("Connected")
+    open_chat(late, "小明")
+    expect(at(late, "message")).to_have_count(len(WRITTEN))
     desk.reload()
     open_chat(desk, "小明")
     expect(at(desk, "message")).to_have_count(len(WRITTEN))

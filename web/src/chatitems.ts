@@ -158,7 +158,9 @@ export function chatItems(rows: readonly Row[], outgoing: readonly Outgoing[], v
       push(stored(row, view), row)
     }
   }
-  for (const entry of outgoing) push(unsent(entry))
+  // Stored, and read from the history before its ACK came: another tab sent it, or a cut swallowed the ACK.
+  const known = new Set(outgoing.length > 0 ? messages.map(({ item }) => item.shown.own && item.shown.cid) : [])
+  for (const entry of outgoing) if (!known.has(entry.cid)) push(unsent(entry))
   for (const { item, row } of messages) item.shown = kept(row, item.shown)
   return items
 }

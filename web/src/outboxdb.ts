@@ -117,6 +117,8 @@ class IndexedStorage implements OutboxStorage {
       transaction.oncomplete = () => resolve()
       transaction.onabort = () => reject(transaction.error)
       work(transaction.objectStore(ENTRIES), transaction.objectStore(BYTES))
+      // Not when the page comes to it: whoever writes and leaves at once has written.
+      transaction.commit()
     })
   }
 }

@@ -202,14 +202,23 @@ export function retrySending(cid: string): void {
   resumeUploads()
 }
 
-/** Stops the upload, if there is one, and forgets the message. */
+/** Stops the upload, if there is one, and forgets the message, also in other tabs of this browser. */
 export function discardSending(cid: string): void {
   const partial = outbox.find(cid)?.partial
+  drop(cid)
+  discarded.postMessage(cid)
+  if (partial) void giveUp(partial)
+}
+
+// Other tabs may have found the same message on the disk: from there it must not leave either.
+const discarded = new BroadcastChannel('im.discarded')
+discarded.onmessage = ({ data }: MessageEvent<string>) => drop(data)
+
+function drop(cid: string): void {
   running.get(cid)?.abort()
   outbox.discard(cid)
   forget(cid)
   forgetPreview(cid)
-  if (partial) void giveUp(partial)
 }
 
 export function abortUploads(): void {

@@ -33,3 +33,12 @@ test('what was recalled leaves a line, what was deleted nothing', () => {
   const items = chatItems([row(1), { seq: 2, gone: 'recalled' }, { seq: 3, gone: 'deleted' }], [], view())
   expect(items.map(({ type }) => type)).toEqual(['day', 'message', 'gone'])
 })
+
+test('a message that is stored already is not shown a second time while its ACK is missing', () => {
+  const written = { cid: 'c1', userid: 1, kind: 10 as const, dstid: 2, media: 1, content: 'Hi', url: '', pic: '', file: null, blob: null }
+  const waiting = { ...written, createdAtMs: Date.UTC(2026, 0, 1, 13), state: 'sending' as const, reason: '' }
+  const keys = (rows: Row[]): string[] => chatItems(rows, [waiting], view()).flatMap(({ type, key }) => (type === 'message' ? [key] : []))
+  expect(keys([row(1)])).toEqual(['s 1', 'c c1'])
+  expect(keys([row(1), row(2, 1, { cid: 'c1' })])).toEqual(['s 1', 'c c1'])
+  expect(keys([row(1), row(2, 2, { cid: 'c1' })])).toEqual(['s 1', 's 2', 'c c1'])
+})
