@@ -35,8 +35,9 @@ CONVERSATIONS = 999
 ROOM_SHARE = 0.3  # of the messages are in a community, the others in single chats, some of which are busy
 YEAR_MS = 365 * 24 * 3600 * 1000
 CHUNK = 50_000
-STEP = 500
+STEP = 1_000
 COMMONEST = 10
+ENTRY_BYTES = 4
 PAGE = 50
 SYLLABLES = [consonant + vowel for consonant in (*"bdfghklmnprstw", "ch") for vowel in "aeiou"]
 
@@ -110,7 +111,7 @@ def index(store: Store) -> None:
     start, processor_s, messages, steps = time.perf_counter(), time.process_time(), 0, []
     while True:
         begun = time.perf_counter()
-        step = store.search_index.step("bench", STEP)
+        step = store.search_index.step("bench", STEP, tails=True)
         steps.append(time.perf_counter() - begun)
         if step is None:
             sys.exit("another process indexes this database")
@@ -135,13 +136,17 @@ def size(url: str) -> None:
         rows: list[tuple[Any, ...]] = database.orm.execute_sql(sql).fetchall()  # type: ignore[no-untyped-call]
         return rows
 
-    entries, messages = ask("SELECT count(*) FROM search_entry")[0][0], ask("SELECT count(*) FROM message")[0][0]
-    print(f"{entries} entries, {entries / messages:.1f} a message")
-    sizes = "SELECT name, sum(pgsize) FROM dbstat WHERE name IN ('message', 'search_entry') GROUP BY name"
+    (pages, packed_bytes), ((messages,),) = (
+        ask("SELECT count(*), sum(length(entries)) FROM search_page")[0],
+        ask("SELECT count(*) FROM message"),
+    )
+    entries = int(packed_bytes) // ENTRY_BYTES
+    print(f"{entries} entries, {entries / messages:.1f} a message, {entries / pages:.0f} a page")
+    sizes = "SELECT name, sum(pgsize) FROM dbstat WHERE name IN ('message', 'search_page') GROUP BY name"
     if not url.startswith("sqlite"):
         sizes = (
             "SELECT table_name, data_length + index_length FROM information_schema.tables"
-            " WHERE table_schema = database() AND table_name IN ('message', 'search_entry')"
+            " WHERE table_schema = database() AND table_name IN ('message', 'search_page')"
         )
     for name, size_bytes in ask(sizes):
         print(f"{name}: {size_bytes / 1e6:.0f} MB, {size_bytes / messages:.0f} bytes a message", flush=True)

@@ -116,7 +116,7 @@ class Search(msgspec.Struct, frozen=True):
     busy_percent: Annotated[
         int,
         Meta(ge=1, le=50),
-        _doc("most of a thread's time that the index takes while many messages come; it is behind when that is short"),
+        _doc("most of a thread's time that the index takes while more than 6,000 messages a second come"),
     ] = 5
 
 

@@ -37,7 +37,7 @@ def measure_index(metrics: Metrics, indexing: Indexing) -> None:
     )
     metrics.gauge(
         "search_lag_seconds",
-        "How long the oldest message that is not yet indexed has waited",
+        "How long the last work on the search index was overdue",
         lambda: indexing.lag_ms / 1000,
     )
 

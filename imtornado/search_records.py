@@ -17,7 +17,7 @@ class Found(Record, frozen=True):
 class FoundPage(Record, frozen=True):
     """Newest first. `next_position` (created_at_ms, conversation_id, seq): go on before it; None at the end.
 
-    `behind` says at the end that there may be more: messages wait to be indexed for longer than usual.
+    `behind` says at the end that there may be more: so many wait to be indexed that the search did not read them all.
     """
 
     rows: tuple[Found, ...]
@@ -26,7 +26,7 @@ class FoundPage(Record, frozen=True):
 
 
 class Indexed(Record, frozen=True):
-    """One step of the job behind the search index: how many messages, and how long the first of them had waited."""
+    """One step of the job behind the search index: how many messages, and how long they had been due."""
 
     messages: int
     lag_ms: int

@@ -6,7 +6,8 @@ token    a number by which the index finds messages that may hold a text; a hit 
          beginnings of 2, 3, 4, 6 and 10 characters, emoji and other symbols themselves
 term     what a query has between its blanks: found in the middle of "今天开会", but of a word only at its beginning
 
-A change of the tokens of a text needs another VERSION: indexes that were made before are then made anew.
+A change of the tokens of a text, or of what is kept of them, needs another VERSION: indexes that were made before are
+then made anew.
 """
 
 import re
@@ -18,7 +19,7 @@ from hashlib import blake2b
 from imtornado.errors import BadParameter
 from imtornado.records import Record
 
-VERSION = 1
+VERSION = 2
 INDEXED_CHARACTERS = 4_000  # of one text; the rest is not found
 TERMS = 10
 EXCERPT_CHARACTERS = 120

@@ -23,7 +23,8 @@ ELSEWHERE_S = 60.0  # another process is at it; perhaps it was killed
 BROKEN_REST_S = 300.0
 INDEX_EVERY_S = 1.0
 INDEXED_ELSEWHERE_S = 1.0  # until it is tried again whether the other process still works
-MANY_MESSAGES = 2000  # a second: fewer leave a core time enough
+MANY_MESSAGES = 6000  # a second: fewer leave a core time enough
+INDEX_REST = 3.0  # times as long as a step took
 
 
 class Upkeep:
@@ -111,6 +112,6 @@ class Upkeep:
             if now - looked > INDEX_EVERY_S:
                 many = messages() - sent > MANY_MESSAGES * (now - looked)
                 sent, looked = messages(), now
-            rest = 100 / busy_percent - 1 if many else 1.0
+            rest = 100 / busy_percent - 1 if many else INDEX_REST
             pause_s = {None: INDEXED_ELSEWHERE_S, False: INDEX_EVERY_S}.get(more, 0.0)
             await asyncio.sleep(max(LEAST_REST_S, pause_s, rest * (now - began)))

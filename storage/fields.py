@@ -1,6 +1,6 @@
 """Column types that mean the same on every database.
 
-A backend's peewee database maps EXACT and LONG in its `field_types`.
+A backend's peewee database maps EXACT, LONG, PACKED and KEY in its `field_types`.
 """
 
 import peewee
@@ -16,6 +16,18 @@ class LongField(peewee.TextField):
     """Text of up to 60,000 bytes of any characters."""
 
     field_type = "LONG"
+
+
+class PackedField(peewee.Field):
+    """Bytes, up to some megabytes."""
+
+    field_type = "PACKED"
+
+
+class KeyField(peewee.BigIntegerField):
+    """A primary key of 64 bits that rows get from us: of a table with large rows, which on SQLite has a rowid."""
+
+    field_type = "KEY"
 
 
 def number() -> peewee.BigIntegerField:

@@ -40,12 +40,13 @@ _SETTINGS = (
     "foreign_key_checks = 1",
     "unique_checks = 1",
 )
+_FIELD_TYPES = {"EXACT": "VARCHAR", "LONG": "MEDIUMTEXT", "PACKED": "MEDIUMBLOB", "KEY": "BIGINT"}
 
 
 class _Orm(peewee.MySQLDatabase):
     """peewee's database, for schema and tools, on connections of its own that commit each statement."""
 
-    field_types = {**peewee.MySQLDatabase.field_types, "EXACT": "VARCHAR", "LONG": "MEDIUMTEXT"}  # noqa: RUF012
+    field_types = peewee.MySQLDatabase.field_types | _FIELD_TYPES
 
     def __init__(self, name: str, connect: Callable[[], Any]) -> None:
         self._open_one = connect

@@ -10,7 +10,7 @@ from peewee import AutoField, BigIntegerField, CompositeKey, ForeignKeyField
 from storage.fields import ExactField, LongField, number, text
 from storage.file_schema import FileUse, PartialUpload, Upload, UploadAlias, UploadClaim
 from storage.people_schema import Block, Contact, ContactRequest, Session, Ticket, User
-from storage.search_schema import Job, SearchEntry, SearchProgress
+from storage.search_schema import Job, SearchPage, SearchProgress
 
 
 class Meta(peewee.Model):
@@ -225,7 +225,7 @@ MODELS: tuple[type[peewee.Model], ...] = (
     PartialUpload,
     UploadClaim,
     FileUse,
-    SearchEntry,
+    SearchPage,
     SearchProgress,
     Job,
 )

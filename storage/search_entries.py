@@ -1,8 +1,7 @@
-"""How the search index lies in the database, and how a text leaves it.
+"""Where a text stands in the search index, and how it leaves it.
 
-A conversation's messages stand on shelves of 4096 seqs, each in its slot. An entry (shelf, token, slot) says that the
-text there has the token: what a query finds is candidates, proved by their texts. What is written at one time lies
-close together, on the newest shelf of each conversation, and what expires goes shelf by shelf.
+A conversation has shelves of its own, which follow each other (`search_pages` tells what a shelf holds). What is
+written at one time lies close together, on the newest shelf of each conversation, and what expires goes shelf by shelf.
 
 Entries are made by `search_index` behind the log. Whatever takes a text away drops its entries in the same transaction.
 """
@@ -12,9 +11,9 @@ from collections.abc import Iterable
 import msgspec
 
 from imtornado.tokenizer import folded, tokens
-from storage.transactions import LIST_LIMIT, Tx
+from storage.search_pages import SHELF_SEQS, take_away
+from storage.transactions import Tx
 
-SHELF_SEQS = 4096
 _SHELVES = 1 << 20  # of a conversation
 # Texts that people wrote: not lines of the server, nor the JSON of cards, places and calls.
 _TEXT_MEDIA = frozenset({1, 2, 4, 6, 7, 8, 10})
@@ -24,8 +23,12 @@ class _File(msgspec.Struct):
     name: str = ""
 
 
+def first_shelf(conversation_id: int) -> int:
+    return conversation_id * _SHELVES
+
+
 def shelf_of(conversation_id: int, seq: int) -> int:
-    return conversation_id * _SHELVES + seq // SHELF_SEQS
+    return first_shelf(conversation_id) + seq // SHELF_SEQS
 
 
 def slot_of(seq: int) -> int:
@@ -55,22 +58,10 @@ def file_name(file: str) -> str:
 def forget(tx: Tx, conversation_id: int, seq: int, texts: Iterable[str]) -> None:
     """Drops the entries of folded texts that the message `seq` has lost.
 
-    Its row was changed before in this transaction: either the job of the index had it by then or it never will.
+    Its row was changed before in this transaction: either the job of the index had it by then or it never will. The
+    progress of the conversation stays locked: until the commit the job writes none of its pages.
     """
-    if seq > tx.number("SELECT seq FROM search_progress WHERE conversation_id = ?", conversation_id):
-        return
-    lost = sorted({token for text in texts for token in tokens(text)})
-    for start in range(0, len(lost), LIST_LIMIT):
-        part = lost[start : start + LIST_LIMIT]
-        places = ",".join("?" * len(part))
-        tx.execute(
-            f"DELETE FROM search_entry WHERE shelf = ? AND slot = ? AND token IN ({places})",
-            (shelf_of(conversation_id, seq), slot_of(seq), *part),
-        )
-
-
-def expire(tx: Tx, conversation_id: int, first_seq: int) -> None:
-    """Drops the entries of all messages below `first_seq`."""
-    shelf = shelf_of(conversation_id, first_seq)
-    tx.execute("DELETE FROM search_entry WHERE shelf >= ? AND shelf < ?", (conversation_id * _SHELVES, shelf))
-    tx.execute("DELETE FROM search_entry WHERE shelf = ? AND slot < ?", (shelf, slot_of(first_seq)))
+    sql = f"SELECT seq FROM search_progress WHERE conversation_id = ?{tx.database.for_update}"
+    if seq <= tx.number(sql, conversation_id):
+        lost = {token for text in texts for token in tokens(text)}
+        take_away(tx, shelf_of(conversation_id, seq), slot_of(seq), lost)

@@ -1,21 +1,19 @@
 """The tables of the search index; part of `schema.MODELS`."""
 
 import peewee
-from peewee import BigIntegerField, CompositeKey, SmallIntegerField
+from peewee import BigIntegerField
 
-from storage.fields import ExactField, number, text
+from storage.fields import ExactField, KeyField, PackedField, number, text
 
 
-class SearchEntry(peewee.Model):
-    """The text in a slot of a shelf has the token: `search_entries` tells what these are."""
+class SearchPage(peewee.Model):
+    """Entries of the texts on a shelf: `search_pages` tells what these are."""
 
-    shelf = BigIntegerField()
-    token = BigIntegerField()
-    slot = SmallIntegerField()
+    id = KeyField(primary_key=True)
+    entries = PackedField()
 
     class Meta:
-        table_name = "search_entry"
-        primary_key = CompositeKey("shelf", "token", "slot")
+        table_name = "search_page"
 
 
 class SearchProgress(peewee.Model):

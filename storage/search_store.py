@@ -23,9 +23,13 @@ class Search(Protocol):
 
 
 class SearchIndex(Protocol):
-    """The index behind `Search`: a few seconds behind the messages. Of several processes one works at it at a time."""
+    """The index behind `Search`. Of several processes one works at it at a time.
 
-    def step(self, holder: str, limit: int) -> Indexed | None:
+    The last messages of a conversation, its tail, are looked at by `Search` itself: they come into the index when they
+    are many or have rested for a while. `tails` asks for them all at once.
+    """
+
+    def step(self, holder: str, limit: int, *, tails: bool = False) -> Indexed | None:
         """Indexes `limit` messages or so, in one transaction with its progress. None: another holder does it now."""
 
     def start_anew(self) -> None:
@@ -34,5 +38,5 @@ class SearchIndex(Protocol):
     def waiting(self) -> int:
         """Messages that are not indexed yet. Looks at every conversation."""
 
-    def is_complete(self) -> bool:
-        """Nothing waits to be indexed at this moment."""
+    def is_complete(self, *, tails: bool = False) -> bool:
+        """A step has nothing to do at this moment."""

@@ -14,11 +14,11 @@ from imtornado.tokenizer import Query, matches
 from storage.earlier_texts import as_of
 from storage.rows import MESSAGE, message_of
 from storage.search_entries import searched_text, seq_at
+from storage.search_pages import SHELF_SEQS, slots_with
 from storage.transactions import LIST_LIMIT, Tx
 
 MESSAGES_READ = 3_000  # in one call; then the caller goes on if he wants
 SHELVES_TRIED = 100_000
-COUNTED_SHELVES = 64  # in which the rarest token is looked for
 FIRST_SHELVES = 8  # looked up at once; then twice as many each time
 USUAL_ENTRIES = 5_000  # if that many came, half as many
 FIRST_READ = 2  # candidates of a shelf that are read at once; then four times as many each time
@@ -29,22 +29,14 @@ _MESSAGES = (
     f"SELECT {MESSAGE}, h.seq FROM (SELECT * FROM message WHERE seq IN ({{}}) AND conversation_id = ?) x"
     " LEFT JOIN hidden h ON h.user_id = ? AND h.conversation_id = x.conversation_id AND h.seq = x.seq ORDER BY x.seq"
 )
-_COUNT = "SELECT count(*) FROM search_entry WHERE shelf IN ({}) AND token = ?"
-_HAS = " AND EXISTS (SELECT 1 FROM search_entry b WHERE b.shelf = a.shelf AND b.token = ? AND b.slot = a.slot)"
-_LATEST = (
-    "SELECT a.shelf, max(a.slot) FROM search_entry a WHERE a.shelf IN ({{}}) AND a.token = ?{has} GROUP BY a.shelf"
-)
-_ALL = "SELECT a.shelf, a.slot FROM search_entry a WHERE a.shelf IN ({{}}) AND a.token = ?{has}"
-_OLDER = (
-    "SELECT a.slot FROM search_entry a WHERE a.shelf = ? AND a.token = ? AND a.slot < ?{has}"
-    " ORDER BY a.slot DESC LIMIT ?"
-)
-
 Position = tuple[int, int, int]  # (created_at_ms, conversation_id, seq)
 
 
 class Place(NamedTuple):
-    """A conversation and what of it the user may see. `left_ver`: the texts are those of then; None for a member."""
+    """A conversation and what of it the user may see. `left_ver`: the texts are those of then; None for a member.
+
+    From `tail` on all messages are candidates; below it those that the index names, which `lacks` some.
+    """
 
     conversation_id: int
     key: str
@@ -52,6 +44,8 @@ class Place(NamedTuple):
     last: int
     active_at_ms: int
     left_ver: int | None
+    tail: int
+    lacks: bool
 
 
 class Shelf(NamedTuple):
@@ -67,15 +61,11 @@ Hit = tuple[Place, Message]
 
 @dataclass(slots=True)
 class _Candidates:
-    """Seqs of a shelf whose texts may hold the words, the latest last. `bound`: none of them is later.
-
-    Older ones than `below` are still in the database; None: none are.
-    """
+    """Seqs of a shelf whose texts may hold the words, the latest last. `bound`: none of them is later."""
 
     shelf: Shelf
     seqs: list[int]
     bound: Position
-    below: int | None = None
     read_next: int = FIRST_READ
 
 
@@ -87,7 +77,6 @@ class Walk:
         self._user_id = user_id
         self._query = query
         self._before = before
-        self._tokens = list(query.tokens)
         self._messages_read = 0
         self._shelves_tried = 0
         self._chunk = FIRST_SHELVES
@@ -136,69 +125,28 @@ class Walk:
 
     def _open(self, shelves: Sequence[Shelf]) -> None:
         """Puts the candidates of the shelves into the queue, each by the time of its latest."""
-        if not self._shelves_tried:
-            self._sort_tokens([shelf.shelf for shelf in shelves])
         self._shelves_tried += len(shelves)
-        opened = self._latest(shelves) if self._before is None else self._before_position(self._all(shelves))
+        opened = self._candidates(shelves)
+        if self._before is not None:
+            opened = self._before_position(opened)
         times = self._times([(one.shelf.place.conversation_id, one.seqs[-1]) for one in opened])
         for one in opened:
             place = (one.shelf.place.conversation_id, one.seqs[-1])
             one.bound = (times.get(place, one.bound[0]), *place)
             self._push(one.bound, one)
 
-    def _sort_tokens(self, shelves: Sequence[int]) -> None:
-        """The rarest first: the others are looked up for its texts only."""
-        if len(self._tokens) > 1:
-            counts = {
-                token: sum(row[0] for row in self._tx.among(_COUNT, shelves[:COUNTED_SHELVES], token))
-                for token in self._tokens
-            }
-            self._tokens.sort(key=counts.__getitem__)
-
-    def _statement(self, sql: str) -> str:
-        return _with_tokens(sql, len(self._tokens) - 1)
-
-    def _latest(self, shelves: Sequence[Shelf]) -> list[_Candidates]:
-        """The latest candidate of each shelf, the others when they are wanted."""
-        self._chunk = min(2 * self._chunk, LIST_LIMIT)
-        statement, by_number = self._statement(_LATEST), {shelf.shelf: shelf for shelf in shelves}
-        opened = []
-        for number, slot in self._tx.among(statement, by_number, *self._tokens):
-            shelf, seq = by_number[number], seq_at(number, slot)
-            candidates = _Candidates(shelf, [seq], shelf.bound, below=seq)
-            if seq > shelf.place.last:
-                candidates = _Candidates(shelf, [], shelf.bound, below=shelf.place.last + 1)
-                self._fetch(candidates)
-            if candidates.seqs and candidates.seqs[-1] >= shelf.place.first:
-                opened.append(candidates)
-        return opened
-
-    def _fetch(self, candidates: _Candidates) -> None:
-        """The next older ones."""
-        shelf, below = candidates.shelf, candidates.below
-        if below is None:
-            return
-        first_token, *others = self._tokens
-        slot = below - seq_at(shelf.shelf, 0)
-        parameters = (shelf.shelf, first_token, slot, *others, MOST_READ)
-        rows = self._tx.all(self._statement(_OLDER), *parameters)
-        seqs = [seq_at(shelf.shelf, row[0]) for row in reversed(rows)]
-        candidates.seqs = [seq for seq in seqs if seq >= shelf.place.first]
-        candidates.below = seqs[0] if len(rows) == MOST_READ and len(candidates.seqs) == len(seqs) else None
-
-    def _all(self, shelves: Sequence[Shelf]) -> list[_Candidates]:
-        found: dict[int, list[int]] = {}
-        count = 0
-        for number, slot in self._tx.among(self._statement(_ALL), [shelf.shelf for shelf in shelves], *self._tokens):
-            found.setdefault(number, []).append(seq_at(number, slot))
-            count += 1
-        self._chunk = max(1, self._chunk // 2) if count > USUAL_ENTRIES else min(2 * self._chunk, LIST_LIMIT)
-        opened = []
+    def _candidates(self, shelves: Sequence[Shelf]) -> list[_Candidates]:
+        found = slots_with(self._tx, [shelf.shelf for shelf in shelves], self._query.tokens)
+        opened, count = [], 0
         for shelf in shelves:
-            first, last = shelf.place.first, shelf.place.last
-            seqs = [seq for seq in sorted(set(found.get(shelf.shelf, ()))) if first <= seq <= last]
+            place, start = shelf.place, seq_at(shelf.shelf, 0)
+            first, end = place.first, min(place.tail, place.last + 1)
+            seqs = [start + slot for slot in found.get(shelf.shelf, ()) if first <= start + slot < end]
+            seqs += range(max(start, place.tail), min(start + SHELF_SEQS, place.last + 1))
+            count += len(seqs)
             if seqs:
                 opened.append(_Candidates(shelf, seqs, shelf.bound))
+        self._chunk = max(1, self._chunk // 2) if count > USUAL_ENTRIES else min(2 * self._chunk, LIST_LIMIT)
         return opened
 
     def _before_position(self, opened: list[_Candidates]) -> list[_Candidates]:
@@ -248,16 +196,9 @@ class Walk:
             text = "" if message.gone else searched_text(message.media, message.content, message.file)
             if text and matches(self._query, text):
                 self._push((message.created_at_ms, place.conversation_id, message.seq), (place, message))
-        if not seqs:
-            self._fetch(candidates)
-        if candidates.seqs:
+        if seqs:
             candidates.bound = (at_ms, place.conversation_id, candidates.seqs[-1])
             self._push(candidates.bound, candidates)
-
-
-@cache
-def _with_tokens(sql: str, others: int) -> str:
-    return sql.format(has=_HAS * others)
 
 
 @cache

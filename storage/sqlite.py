@@ -64,7 +64,7 @@ class _Orm(peewee.SqliteDatabase):
         self._open_lock = threading.Lock()
         super().__init__(
             str(path),
-            field_types={"EXACT": "TEXT", "LONG": "TEXT"},
+            field_types={"EXACT": "TEXT", "LONG": "TEXT", "PACKED": "BLOB", "KEY": "INTEGER"},
             pragmas=PRAGMAS,
             timeout=BUSY_TIMEOUT_S,
             lock_type="IMMEDIATE",

@@ -82,7 +82,7 @@ class Table:
         return f"INSERT INTO `{self.name}` ({columns}) VALUES ({', '.join('?' * len(self.columns))})"
 
 
-DERIVED = ("search_entry", "search_progress", "job")  # made anew from the others, by whoever serves the database
+DERIVED = ("search_page", "search_progress", "job")  # made anew from the others, by whoever serves the database
 # No row before what it names.
 ALL: tuple[Table, ...] = tuple(Table(model) for model in peewee.sort_models(MODELS))  # type: ignore[attr-defined]
 TABLES: tuple[Table, ...] = tuple(table for table in ALL if table.name not in DERIVED)

@@ -37,10 +37,10 @@ def _reindex(config: Config, options: argparse.Namespace) -> None:
 def _index(store: Store) -> None:
     """Steps, or waits where a server makes them, until nothing is left. It rests as long as it works: others write."""
     indexing, began, told = Indexing(store), time.monotonic(), 0.0
-    while not store.search_index.is_complete():
+    while not store.search_index.is_complete(tails=True):
         started = time.monotonic()
         try:
-            pause_s = ELSEWHERE_S if indexing.step() is None else 0.0
+            pause_s = ELSEWHERE_S if indexing.step(tails=True) is None else 0.0
         except Busy:
             pause_s = BUSY_S
         now = time.monotonic()

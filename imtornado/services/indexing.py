@@ -7,8 +7,8 @@ import uuid
 
 from storage.store import Store
 
-MESSAGES = 300  # a step: it holds SQLite's only place for a writer for some ten milliseconds
-MESSAGES_WHEN_BUSY = 100
+MESSAGES = 3_000  # a step: it holds SQLite's only place for a writer for some ten milliseconds
+MESSAGES_WHEN_BUSY = 1_000
 
 
 class Indexing:
@@ -18,14 +18,14 @@ class Indexing:
         self._index = store.search_index
         self._holder = uuid.uuid4().hex
         self.messages = 0  # indexed by this process since its start
-        self.lag_ms = 0  # how long the oldest message of the last step had waited
+        self.lag_ms = 0  # how long the work of the last step had been waiting to be done
 
-    def step(self, *, busy: bool = False) -> bool | None:
-        """One piece of work, a smaller one while others are `busy`.
+    def step(self, *, busy: bool = False, tails: bool = False) -> bool | None:
+        """One piece of work, a smaller one while others are `busy`; `tails`: of the last messages of chats too.
 
         False when nothing is left, None while another process does it.
         """
-        step = self._index.step(self._holder, MESSAGES_WHEN_BUSY if busy else MESSAGES)
+        step = self._index.step(self._holder, MESSAGES_WHEN_BUSY if busy else MESSAGES, tails=tails)
         if step is None:
             self.lag_ms = 0
             return None

@@ -12,6 +12,7 @@ from imtornado.records import Kind
 from imtornado.tokenizer import tokens
 from storage.backends import open_database, open_store
 from storage.search_entries import searched_text, shelf_of, slot_of
+from storage.search_pages import entry_of, first_page, unpacked
 from storage.store import Store
 from tests.fixtures.backends import BACKENDS
 from tests.fixtures.server import StartServer
@@ -51,22 +52,24 @@ def waiting(store: Store) -> int:
 
 
 def entries(url: str) -> tuple[set[tuple[int, ...]], set[tuple[int, ...]]]:
-    """(those of the index, those that the messages should have)"""
+    """((page, entry) of the index, those that the messages should have)"""
     database = open_database(url)
     try:
         with database.reading() as connection:
-            found = connection.execute("SELECT shelf, token, slot FROM search_entry").fetchall()
+            pages = connection.execute("SELECT id, entries FROM search_page").fetchall()
             rows = connection.execute(
                 "SELECT conversation_id, seq, media, content, file FROM message WHERE gone = 0"
             ).fetchall()
     finally:
         database.close()
-    wanted: set[tuple[int, ...]] = {
-        (shelf_of(conversation_id, seq), token, slot_of(seq))
-        for conversation_id, seq, media, content, file in rows
-        for token in tokens(searched_text(media, content, file))
-    }
-    return {tuple(row) for row in found}, wanted
+    wanted: set[tuple[int, ...]] = set()
+    for conversation_id, seq, media, content, file in rows:
+        for token in tokens(searched_text(media, content, file)):
+            page, entry = entry_of(token, slot_of(seq))
+            wanted.add((first_page(shelf_of(conversation_id, seq)) + page, entry))
+    found = [(page_id, entry) for page_id, page in pages for entry in unpacked(page)]
+    assert len(found) == len(set(found)), "each entry is there once"
+    return set(found), wanted
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_kills_in_the_middle_of_indexing_leave_no_hole_and_no_trace(
             server.kill()
             server.restart()
         until = time.monotonic() + SOON_S * 5
-        while not store.search_index.is_complete():
+        while not store.search_index.is_complete(tails=True):
             assert time.monotonic() < until, f"{waiting(store)} messages still wait"
             time.sleep(0.05)
         rows = ann.rows("/message/search", q="改了")

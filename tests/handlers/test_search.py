@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from storage.search_work import TAIL_SEQS
 from tests.handlers.calls import JSON, exchange, post_json
 from tests.handlers.house import House, OldClient, create, open_house, refusal
 from tests.people import PASSWORD, Person
@@ -216,7 +217,8 @@ def test_the_metrics_tell_how_far_the_index_is(house: House, nora: Person) -> No
         return next(float(line.split()[1]) for line in lines if line.startswith(f"imtornado_{name} "))
 
     before = figure("search_indexed_messages_total")
-    nora.say(nora.user_id, "one more")
+    for number in range(TAIL_SEQS):
+        nora.say(nora.user_id, f"one more {number}")
     indexed(house)
     until = time.monotonic() + SOON_S
     while figure("search_indexed_messages_total") <= before and time.monotonic() < until:

@@ -12,11 +12,12 @@ import pytest
 from imtornado.drafts import Change, ConversationTx, Draft
 from imtornado.errors import AccountDisabled
 from imtornado.records import Kind, conversation_key
+from imtornado.tokenizer import tokens
 from tests.faults.database import opened
 from tests.fixtures.logs import ExpectLog
 from tests.storage.scene import Scene, errors
 from tests.storage.test_at_once import patiently
-from tests.storage.test_search import contents, index
+from tests.storage.test_search import contents, entries, index, recall
 
 pytestmark = pytest.mark.parametrize("url", ["mysql"], indirect=True)
 
@@ -49,13 +50,45 @@ def test_the_index_waits_for_no_message_that_is_being_changed(url: str, scene: S
     with transaction(url) as other:
         other.execute("SELECT id FROM conversation WHERE `key` = %s", (conversation_key(Kind.SINGLE, ada, bea),))
         other.execute("SELECT seq FROM message WHERE conversation_id = %s AND seq = 2 FOR UPDATE", other.fetchone())
-        step = scene.store.search_index.step("tests", 100)
+        step = scene.store.search_index.step("tests", 1000, tails=True)
         assert step is not None
         assert step.more
-        assert contents(scene, cat, "four") == ["four"]
+        assert (entries(url, "four"), entries(url, "two")) == (3, 0)
     assert waits(url) == before
     index(scene.store)
+    assert entries(url, "two") == 2
     assert contents(scene, bea, "two") == ["two"]
+
+
+def test_the_index_waits_for_no_batch_that_takes_a_text_out_of_it(url: str, scene: Scene) -> None:
+    """Both write the same pages: what the batch has taken out does not come back."""
+    ada, bea = scene.friends()
+    cat, dan = scene.friends()
+    scene.send(ada, Kind.SINGLE, bea, "a secret")
+    index(scene.store)
+    scene.send(ada, Kind.SINGLE, bea, "another secret")
+    scene.send(cat, Kind.SINGLE, dan, "four")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def recall_and_stay(tx: ConversationTx) -> None:
+        recall(tx, ada, 1)
+        inside.set()
+        assert go_on.wait(60)
+
+    before = waits(url)
+    with ThreadPoolExecutor(1) as pool:
+        recalling = pool.submit(scene.store.commit, [Change(conversation_key(Kind.SINGLE, ada, bea), recall_and_stay)])
+        assert inside.wait(60)
+        step = scene.store.search_index.step("tests", 1000, tails=True)
+        assert step is not None
+        assert step.more
+        assert (entries(url, "four"), entries(url, "another")) == (3, 0)
+        go_on.set()
+        assert not errors(recalling.result())
+    assert waits(url) == before
+    assert entries(url, "secret") == 0
+    index(scene.store)
+    assert entries(url, "secret") == len(tokens("secret")), "that of the other message"
 
 
 def test_an_account_is_disabled_after_the_batch_that_knew_it_enabled(

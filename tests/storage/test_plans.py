@@ -8,6 +8,7 @@ import pytest
 from imtornado.clock import Clock
 from imtornado.records import Kind
 from imtornado.services.accounts import token_hash
+from imtornado.tokenizer import query
 from storage.backends import open_database, open_store
 from storage.population import Population
 from storage.schema import MODELS
@@ -80,6 +81,8 @@ def built(url: str) -> Town:
     with store._transactions.write() as tx:
         _strew(tx, singles[0], me, ids)
         tx.execute("UPDATE member SET read_seq = 10 WHERE user_id = ?", (me,))
+    while (step := store.search_index.step("plans", LONG, tails=True)) and step.more:
+        pass
     analyze(store, [model._meta.table_name for model in MODELS])
     return Town(store, me, ids[1], communities[0])
 
@@ -139,6 +142,8 @@ READS: dict[str, Callable[[Town], object]] = {
     "events": lambda t: t.store.events.after(LONG - 20, 100),
     "older": lambda t: t.store.conversations.older(t.store.clock.now_ms(), 5, 20),
     "user": lambda t: t.store.users.get(t.user_id),
+    "search": lambda t: t.store.search.find(t.user_id, query("何か hello"), None, None, 50),
+    "index": lambda t: t.store.search_index.step("plans", 100, tails=True),
 }
 
 
