@@ -45,6 +45,14 @@ def password_of(store: Store, user_id: int) -> str:
     return credentials.password_hash
 
 
+def may_write(store: Store, user_id: int, other_id: int) -> bool:
+    try:
+        store.conversations.check_right_to_write(user_id, Kind.SINGLE, other_id)
+    except ImError:
+        return False
+    return True
+
+
 def rule(node: Store, community_id: int, apply: Callable[..., object], *arguments: object) -> Callable[[], object]:
     """A rule of communities as a draft of this node. Raises, when called, what it was refused with."""
 
@@ -201,6 +209,27 @@ def test_a_relation_is_what_one_order_would_have_made(scene: Scene, nodes: tuple
         if friends[0]:
             store.conversations.check_right_to_write(ada, Kind.SINGLE, bea)
             assert not store.contacts.requests(ada) + store.contacts.requests(bea)
+
+
+def test_who_may_write_is_what_the_relation_says(scene: Scene, nodes: tuple[Store, Store]) -> None:
+    """Friends, and no block between them: whatever becomes of both in the same moment."""
+    store = scene.store
+    for n in range(ROUNDS):
+        ada, bea = scene.friends()
+        if n % 2:
+            store.contacts.block(ada, bea)
+        one, two = nodes
+        raced(
+            partial(one.contacts.remove if n % 4 < 2 else one.contacts.unblock, ada, bea),
+            partial(two.contacts.block, bea, ada),
+            partial(one.contacts.unblock, ada, bea),
+            partial(two.contacts.unblock, bea, ada),
+        )
+        friends = bool(store.contacts.friends(ada))
+        blocked = bool(store.contacts.blocked(ada) or store.contacts.blocked(bea))
+        assert may_write(store, ada, bea) == may_write(store, bea, ada) == (friends and not blocked)
+        sent = commit_patiently(store, [scene.draft(ada, Kind.SINGLE, bea)])
+        assert bool(errors(sent)) != (friends and not blocked)
 
 
 def test_nobody_owns_more_communities_than_allowed(scene: Scene, nodes: tuple[Store, Store]) -> None:
