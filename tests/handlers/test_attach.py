@@ -48,16 +48,6 @@ def house(folder: Path) -> Iterator[House]:
         yield opened
 
 
-@pytest.fixture
-def ann(house: House) -> Person:
-    return house.person("Ann")
-
-
-@pytest.fixture
-def stranger(house: House) -> Person:
-    return house.person("Stranger")
-
-
 def test_an_upload_answers_with_everything_a_message_needs(ann: Person, folder: Path) -> None:
     answer = upload(ann, PHOTO)
     file = answer["file"]

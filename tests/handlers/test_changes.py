@@ -55,11 +55,6 @@ def house(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[H
         yield opened
 
 
-@pytest.fixture
-def ann(house: House) -> Person:
-    return house.person("Ann")
-
-
 class Notebook:
     """Somebody's conversation with himself, with one message, and everything that can be seen of it."""
 

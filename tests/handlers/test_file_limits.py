@@ -30,11 +30,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield opened
 
 
-@pytest.fixture
-def ann(house: House) -> Person:
-    return house.person("Ann")
-
-
 def padded(data: bytes, size: int) -> bytes:
     """The same to whoever reads it, in so many bytes."""
     return data + struct.pack(">I4s", size - len(data), b"free") + bytes(size - len(data) - 8)

@@ -35,21 +35,11 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def ann(house: House) -> Person:
-    return house.person("Ann")
-
-
-@pytest.fixture
 def bob(house: House, ann: Person) -> Person:
     """A friend of Ann's."""
     bob = house.person("Bob")
     ann.call("/contact/addfriend", dstid=bob.user_id)
     return bob
-
-
-@pytest.fixture
-def stranger(house: House) -> Person:
-    return house.person("Stranger")
 
 
 def sent(person: Person, data: bytes, name: str = "a.pdf", **fields: str) -> dict[str, Any]:

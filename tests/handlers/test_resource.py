@@ -19,16 +19,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield opened
 
 
-@pytest.fixture
-def ann(house: House) -> Person:
-    return house.person("Ann")
-
-
-@pytest.fixture
-def stranger(house: House) -> Person:
-    return house.person("Stranger")
-
-
 def send_picture(sender: Person, dstid: int, uploaded: dict[str, object], cmd: int = 10) -> None:
     message = {"cmd": cmd, "dstid": dstid, "media": 4, "cid": new_cid()}
     sender.call("/message/send", **message, url=uploaded["data"], pic=uploaded["thumb"])

@@ -33,11 +33,6 @@ def house(folder: Path) -> Iterator[House]:
         yield opened
 
 
-@pytest.fixture
-def ann(house: House) -> Person:
-    return house.person("Ann")
-
-
 def call(person: Person, method: str, path: str, body: bytes = b"", **headers: object) -> Answer:
     known = {"Authorization": f"Bearer {person.token}", "Tus_Resumable": "1.0.0", "Accept": "application/json"}
     return request(person.port, method, path, known | {name: str(value) for name, value in headers.items()}, body)

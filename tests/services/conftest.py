@@ -7,6 +7,7 @@ import pytest
 
 from tests.fixtures.backends import BACKENDS
 from tests.fixtures.emptied import database_of
+from tests.services.world import World, open_world
 
 
 @pytest.fixture(params=BACKENDS)
@@ -14,3 +15,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The setting of a world whose database has no rows."""
     with database_of(request, tmp_path) as url:
         yield f"storage.url={url}"
+
+
+@pytest.fixture
+def world(tmp_path: Path, database: str) -> Iterator[World]:
+    with open_world(tmp_path, database) as opened:
+        yield opened

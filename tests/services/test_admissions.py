@@ -1,8 +1,7 @@
 """Getting into a community: by asking, by name, by a friend's hand, by a link."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,7 @@ from imtornado.errors import LimitReached, NotAllowed, NotFound, NotFriends
 from imtornado.records import Kind, Policy, Role, Ticket, conversation_key
 from imtornado.services import community_rules
 from imtornado.services.accounts import token_hash
-from tests.services.world import World, at_once, open_world
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: str) -> Iterator[World]:
-    with open_world(tmp_path, database) as opened:
-        yield opened
+from tests.services.world import World, at_once
 
 
 def requests(world: World, admin_id: int, community_id: int) -> list[tuple[int, str]]:

@@ -1,8 +1,7 @@
 """Recall, edit and reactions: who may, when, and what is left of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -11,16 +10,10 @@ from imtornado.errors import BadParameter, NotAllowed, NotFound, NotFriends, Sil
 from imtornado.records import Gone, Kind, Message, Role, conversation_key
 from imtornado.services import change_rules
 from imtornado.services.change_rules import check_emoji
-from tests.services.world import World, at_once, open_world, outcome
+from tests.services.world import World, at_once, outcome
 
 RECALL_S = 120
 SINGLE, ROOM = Kind.SINGLE, Kind.COMMUNITY
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: str) -> Iterator[World]:
-    with open_world(tmp_path, database) as opened:
-        yield opened
 
 
 class Cast:

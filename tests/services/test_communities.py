@@ -1,6 +1,6 @@
 """How communities come to be, are found and present themselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +11,6 @@ from imtornado.records import Policy, Role
 from tests.services.world import World, at_once, open_world
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: str) -> Iterator[World]:
-    with open_world(tmp_path, database) as opened:
-        yield opened
 
 
 def test_a_new_community_has_its_maker_as_owner_and_says_so(world: World) -> None:

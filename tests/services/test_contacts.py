@@ -12,12 +12,6 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def world(tmp_path: Path, database: str) -> Iterator[World]:
-    with open_world(tmp_path, database) as opened:
-        yield opened
-
-
-@pytest.fixture
 def trusting(tmp_path: Path, database: str) -> Iterator[World]:
     """As in the original: whoever is added is a friend at once."""
     with open_world(tmp_path, database, "contacts.confirm=no") as opened:

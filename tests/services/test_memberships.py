@@ -1,23 +1,16 @@
 """Ranks and what they allow: leaving, removing, promoting, handing over, silencing, dissolving; also all at once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from imtornado.errors import BadParameter, LimitReached, NotAllowed, NotFound
 from imtornado.records import Role
-from tests.services.world import World, at_once, open_world, outcome
+from tests.services.world import World, at_once, outcome
 
 MINUTE_S = 60
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: str) -> Iterator[World]:
-    with open_world(tmp_path, database) as opened:
-        yield opened
 
 
 class Cast:

@@ -1,8 +1,6 @@
 """What of the changes each member sees: only of messages in his window, and nothing after his leaving."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,15 +9,9 @@ from imtornado.drafts import Change, Changed
 from imtornado.errors import NotFound
 from imtornado.records import Gone, Kind, Message, Reaction, Role, conversation_key
 from imtornado.services import change_rules
-from tests.services.world import World, open_world
+from tests.services.world import World
 
 ROOM = Kind.COMMUNITY
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: str) -> Iterator[World]:
-    with open_world(tmp_path, database) as opened:
-        yield opened
 
 
 def rows(world: World, user_id: int, room: int) -> dict[int, Message]:

@@ -1,21 +1,12 @@
 """One's own view: deleted, cleared, pinned, muted for oneself, and told to nobody else."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from imtornado.errors import NotFound
 from imtornado.records import Conversation, Gone, Kind
-from tests.services.world import World, open_world, outcome
+from tests.services.world import World, outcome
 
 SINGLE, ROOM = Kind.SINGLE, Kind.COMMUNITY
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: str) -> Iterator[World]:
-    with open_world(tmp_path, database) as opened:
-        yield opened
 
 
 @pytest.fixture
