@@ -63,6 +63,9 @@ function firstGrapheme(text: string): string {
   return ''
 }
 
+/** Compares names as people look for them: number 12 stands before number 108. */
+export const byName = new Intl.Collator(undefined, { numeric: true }).compare
+
 /** One or two characters that stand for a name without a picture. */
 export function initials(name: string): string {
   const words = name.trim().slice(0, 80).split(/\s+/)
