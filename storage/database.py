@@ -22,7 +22,25 @@ class Cursor(Protocol):
     def fetchall(self) -> list[Any]: ...
 
 
+class Later(Protocol):
+    """What a statement did that may not have been sent yet. Asking sends it with all that wait, in their order.
+
+    Raises, also for those others: what a statement raises.
+    """
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
 class Connection(Protocol):
+    """`later` and `later_many` are `execute` and `executemany` with time: they go with the next statement.
+
+    A batch of messages is a handful of statements, most of which nobody waits for: on MySQL each way to the server and
+    back is 0.1 ms, and another wait for the interpreter's lock. They are sent before the commit at the latest.
+    """
+
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Cursor:
@@ -31,6 +49,10 @@ class Connection(Protocol):
         Cheap on MySQL, because the rows travel together, for an INSERT of one row, and for an UPDATE by a primary key
         of whole numbers whose rows all have other keys.
         """
+
+    def later(self, sql: str, parameters: Sequence[Any] = ..., /) -> Later: ...
+
+    def later_many(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Later: ...
 
 
 class TryAgain(Busy):

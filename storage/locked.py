@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imtornado.records import Kind, Message
+from storage.database import Later
 from storage.transactions import Row, Tx
 
 INSERT_MESSAGE = (
@@ -12,6 +13,7 @@ INSERT_MESSAGE = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"
 )
 INSERT_MENTION = "INSERT INTO mention (user_id, conversation_id, seq) VALUES (?, ?, ?)"
+INSERT_USE = "INSERT INTO file_use (name, conversation_id, seq, user_id, community_id) VALUES (?, ?, ?, 0, 0)"
 
 
 @dataclass(slots=True)
@@ -42,14 +44,23 @@ class LockedConversation:
 
 def lock(tx: Tx, conversation_ids: Iterable[int]) -> dict[int, LockedConversation]:
     """{conversation_id: …}, locked in the order of their ids: no two batches wait for each other."""
-    rows = tx.among(
+    return locked(tx, locking(tx, conversation_ids))
+
+
+def locking(tx: Tx, conversation_ids: Iterable[int]) -> list[Later]:
+    """For `locked`; what is sent after it finds them locked."""
+    return tx.among_later(
         "SELECT id, `key`, first_seq, last_seq, changed_at_ms, active_at_ms FROM conversation"
         " WHERE id IN ({}) ORDER BY id" + tx.database.for_update,
         sorted(conversation_ids),
     )
+
+
+def locked(tx: Tx, found: Iterable[Later]) -> dict[int, LockedConversation]:
     return {
         row[0]: LockedConversation(row[0], row[1], row[2], row[3], max(tx.now_ms, row[4]), row[5], row[3])
-        for row in rows
+        for part in found
+        for row in part.fetchall()
     }
 
 
@@ -79,16 +90,16 @@ class PendingRows:
         self.mentions += other.mentions
         self.uses += other.uses
 
-    def insert(self, tx: Tx) -> None:
+    def insert(self, tx: Tx) -> list[Later]:
+        """Of each kind of rows that there are."""
+        inserted = []
         if self.messages:
-            tx.executemany(INSERT_MESSAGE, self.messages)
+            inserted.append(tx.later_many(INSERT_MESSAGE, self.messages))
             self.messages = []
         if self.mentions:
-            tx.executemany(INSERT_MENTION, self.mentions)
+            inserted.append(tx.later_many(INSERT_MENTION, self.mentions))
             self.mentions = []
         if self.uses:
-            tx.executemany(
-                "INSERT INTO file_use (name, conversation_id, seq, user_id, community_id) VALUES (?, ?, ?, 0, 0)",
-                self.uses,
-            )
+            inserted.append(tx.later_many(INSERT_USE, self.uses))
             self.uses = []
+        return inserted

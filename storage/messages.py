@@ -20,10 +20,10 @@ from imtornado.records import Kind
 from storage.conversation_tx import SqlConversationTx
 from storage.database import CommitUnknown, TryAgain
 from storage.known_conversations import KnownConversations
-from storage.locked import LockedConversation, lock
+from storage.locked import LockedConversation
 from storage.refusals import no_place, refusal
 from storage.repeats import body_of, other_body, outcome_of_stored, stored_places
-from storage.sending import LookFirst, Sending
+from storage.sending import LookFirst, Sending, lock_with_senders
 from storage.settlement import among, unsettled
 from storage.store import Unsettled
 from storage.transactions import Transactions, Tx
@@ -129,17 +129,15 @@ class _Batch:
     def commit(self, looking: bool) -> list[Outcome]:
         """Raises: LookFirst, unless it is `looking`."""
         together, turns, repeats = self._sort()
-        conversations = lock(self._tx, {number for number in self._conversation_ids if number})
+        conversations = lock_with_senders(self._tx, self._conversation_ids, () if looking else self._drafts)
         if looking:
             self._stored = stored_places(self._tx, self._firsts)
         self._sending = Sending(self._tx, self._drafts, self._outcomes, self._stored, looking=looking)
         self._sending.take([(place, conversations[self._conversation_ids[place]]) for place in together])
         for conversation_id in sorted(turns):
             self._take_turn(conversations[conversation_id], turns[conversation_id])
-        self._sending.insert()
-        for place, first in repeats:
-            self._outcomes[place] = self._outcome_of_repeat(place, first)
-        self._tx.executemany(
+        self._sending.write()
+        self._tx.later_many(
             "UPDATE conversation SET last_seq = ?, changed_at_ms = ?, active_at_ms = ? WHERE id = ?",
             [
                 (c.last_seq, c.now_ms, c.now_ms if c.last_seq > c.stored_seq else c.active_at_ms, c.conversation_id)
@@ -147,6 +145,9 @@ class _Batch:
                 if c.changed
             ],
         )
+        self._sending.insert()
+        for place, first in repeats:
+            self._outcomes[place] = self._outcome_of_repeat(place, first)
         if self._stored and self._tx.database.many_writers:
             self._tx.touch()  # last of all: who waits for it waits for nothing but the sync
         events = self._tx.write_events()

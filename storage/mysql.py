@@ -223,7 +223,9 @@ class Mysql:
             "connect_timeout": self.address.answer_s,
             "read_timeout": answer_s,
             "write_timeout": answer_s,
-            "client_flag": CLIENT.FOUND_ROWS,  # an UPDATE counts the rows that it met, changed or not, as SQLite's does
+            # An UPDATE counts the rows that it met, changed or not, as SQLite's does. Connections with transactions may
+            # send several statements in a packet: texts of ours with values that were quoted, nothing else.
+            "client_flag": CLIENT.FOUND_ROWS | (0 if autocommit else CLIENT.MULTI_STATEMENTS),
             "program_name": "imtornado",
             "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",  # for the checks too: it changes what SHOW shows
         }

@@ -10,6 +10,7 @@ import pymysql
 import pymysql.cursors
 
 from storage.mysql_errors import is_lost, timed_out
+from storage.mysql_packets import Later, Statement, packets
 from storage.mysql_sql import filled, insert_of, inserts, update_of, updates
 
 log = logging.getLogger(__name__)
@@ -28,9 +29,12 @@ class _Rows(pymysql.cursors.Cursor):  # type: ignore[misc]  # the driver has no 
 
 
 class MysqlConnection:
-    """`connect` opens one without autocommit, and says how long a packet may be.
+    """`connect` opens one without autocommit that takes many statements at once, and says how long a packet may be.
 
     Without autocommit a transaction begins with its first statement.
+
+    What may come `later` goes with the next statement in one packet. The server does one after the other, and none
+    after one that fails.
 
     A first statement that finds the connection lost, because the server was started anew or closed what nobody used,
     is sent again over a new one: nothing was done before it. Anything lost later ends the transaction.
@@ -45,17 +49,36 @@ class MysqlConnection:
         self._is_proved = False  # this connection has answered before
         self._opened_at = 0.0
         self._lost: tuple[int, float] | None = None  # its number at the server, and when it was opened
+        self._waiting: list[Statement] = []
         self.packet_bytes = PACKET_BYTES
 
     def begin(self, isolation: str) -> None:
         """The next statement begins a transaction. Raises: what `connect` raises."""
         self._wanted = isolation
         self._is_begun = False
+        self._waiting = []
         if self._raw is None:
             self._open()
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> _Rows:
         return self._send(filled(sql, parameters))
+
+    def later(self, sql: str, parameters: Sequence[Any] = (), /) -> Later:
+        return self._wait([filled(sql, parameters)])
+
+    def later_many(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Later:
+        return self._wait(list(self._statements(sql, rows)))
+
+    def _wait(self, statements: Sequence[str | bytes]) -> Later:
+        later = Later(self.send, len(statements))
+        self._waiting += [(statement, later) for statement in statements]
+        return later
+
+    def send(self) -> None:
+        """Sends what waits."""
+        waiting, self._waiting = self._waiting, []
+        for packet in packets(waiting, self.packet_bytes):
+            self._exchange(packet)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> _Rows:
         """Rows of an INSERT, and numbers of an UPDATE by key, travel many in a statement."""
@@ -78,6 +101,7 @@ class MysqlConnection:
 
     def commit(self) -> None:
         """Raises: pymysql.MySQLError; a lost connection leaves it unknown whether this was committed."""
+        self.send()
         if not self._is_begun:
             return
         try:
@@ -88,6 +112,7 @@ class MysqlConnection:
 
     def roll_back(self) -> None:
         """Ends the transaction; a connection that cannot do even that is given up."""
+        self._waiting = []
         if not self._is_begun or self._raw is None:
             return
         try:
@@ -128,9 +153,18 @@ class MysqlConnection:
                 cursor.execute(f"KILL {number}")
 
     def _send(self, statement: str | bytes) -> _Rows:
+        self._waiting.append((statement, None))
+        waiting, self._waiting = self._waiting, []
+        *before, last = packets(waiting, self.packet_bytes)
+        for packet in before:
+            self._exchange(packet)
+        return self._exchange(last)
+
+    def _exchange(self, packet: Sequence[Statement]) -> _Rows:
+        """The cursor of the last statement."""
         is_first, self._is_begun = not self._is_begun, True
         try:
-            cursor = self._ask(statement)
+            cursor = self._ask(packet)
         except (pymysql.MySQLError, OSError) as error:
             if not is_lost(error):
                 raise
@@ -139,17 +173,29 @@ class MysqlConnection:
                 raise
             log.info("the connection was lost, a new one is opened: %s", error)
             self._open()
-            cursor = self._ask(statement)
+            cursor = self._ask(packet)
         self._is_proved = True
         return cursor
 
-    def _ask(self, statement: str | bytes) -> _Rows:
+    def _ask(self, packet: Sequence[Statement]) -> _Rows:
         raw = self._live()
         if self._isolation != self._wanted:
             raw.query(f"SET SESSION TRANSACTION ISOLATION LEVEL {self._wanted}")
             self._isolation = self._wanted
         cursor = _Rows(raw)
-        cursor.execute(statement)
+        if len(packet) == 1:
+            cursor.execute(packet[0][0])
+        else:
+            cursor.execute(b";".join([s if isinstance(s, bytes) else s.encode() for s, _ in packet]))
+        # Nothing is told before all is known: over a new connection all of it would be done again.
+        answers: list[tuple[Later, int, list[Any]]] = []
+        for place, (_, later) in enumerate(packet):
+            if place:
+                cursor.nextset()
+            if later is not None:
+                answers.append((later, cursor.rowcount, cursor.fetchall()))
+        for later, count, rows in answers:
+            later.answered(count, rows)
         return cursor
 
     def _live(self) -> Any:

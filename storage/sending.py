@@ -1,10 +1,12 @@
 """Messages and read marks inside a batch: seqs given, the right to write proved, rows gathered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from imtornado.drafts import Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
 from imtornado.errors import ImError
-from storage.locked import LockedConversation, PendingRows
+from storage.database import Later
+from storage.locked import LockedConversation, PendingRows, locked, locking
 from storage.refusals import files_of, needs_look, no_place, refusal
 from storage.repeats import outcome_of_stored
 from storage.transactions import Tx
@@ -25,8 +27,24 @@ class LookFirst(Exception):
     """Something in this batch is refused or came before: it must be undone, and done again with look-ups."""
 
 
+def lock_with_senders(
+    tx: Tx, conversation_ids: Iterable[int], drafts: Iterable[Draft]
+) -> dict[int, LockedConversation]:
+    """As `locked.lock`, without 0. Raises: LookFirst where an account that sends one of the drafts is not enabled."""
+    asked = locking(tx, set(conversation_ids) - {0})
+    senders = {draft.sender_id for draft in drafts if type(draft) is MessageDraft}
+    enabled = tx.among_later(_ENABLED, senders)  # after the locks: whoever disables an account wants them too
+    conversations = locked(tx, asked)
+    if sum(count for part in enabled for (count,) in part.fetchall()) != len(senders):
+        raise LookFirst
+    return conversations
+
+
 class Sending:
-    """The messages and read marks of one transaction. `stored` are the cids that are known, where it is `looking`."""
+    """The messages and read marks of one transaction. `stored` are the cids that are known, where it is `looking`.
+
+    Where it is not, all accounts that send are enabled, and everything else is taken for granted until `insert`.
+    """
 
     def __init__(
         self,
@@ -43,6 +61,8 @@ class Sending:
         self._stored = stored
         self._looking = looking
         self._rows = PendingRows()
+        self._proofs: list[tuple[int, Later]] = []  # (senders, the UPDATE that meets those who may write)
+        self._inserted: list[Later] = []
 
     def take(self, run: Run) -> None:
         """Everybody is taken to have the right; if somebody has not, seqs are given anew. Raises: LookFirst."""
@@ -51,9 +71,9 @@ class Sending:
             return
         before = {conversation.conversation_id: conversation.last_seq for _, conversation in fit}
         rows, senders, reads = self._give_seqs(fit, files, {})
-        if senders and self._take_rights(senders) != len(senders):
-            if not self._looking:
-                raise LookFirst
+        if senders and not self._looking:
+            self._proofs.append((len(senders), self._claim(senders)))
+        elif senders and self._take_rights(senders) != len(senders):
             refused = self._refused(fit, senders)
             for _, conversation in fit:
                 conversation.last_seq = before[conversation.conversation_id]
@@ -66,10 +86,27 @@ class Sending:
         for place, mark, conversation, last_seq in reads:
             self._outcomes[place] = self._read(conversation, mark, last_seq)
 
+    def write(self) -> None:
+        """Hands the rows over; `insert` says whether all could be written. Raises: LookFirst."""
+        with self._looked():
+            self._inserted += self._rows.insert(self._tx)
+
     def insert(self) -> None:
         """Writes the rows; at the latest before anything reads the tables again. Raises: LookFirst."""
+        self.write()
+        with self._looked():
+            for inserted in self._inserted:
+                inserted.rowcount  # noqa: B018 (it is sent, and raises)
+            proved = all(one.rowcount == senders for senders, one in self._proofs)
+        self._inserted, self._proofs = [], []
+        if not proved:
+            raise LookFirst
+
+    @contextmanager
+    def _looked(self) -> Iterator[None]:
+        """Raises: LookFirst where a cid is there already."""
         try:
-            self._rows.insert(self._tx)
+            yield
         except self._tx.database.duplicate as error:
             if self._looking and not self._tx.database.many_writers:
                 raise
@@ -146,8 +183,11 @@ class Sending:
         user_ids = {user_id for user_id, _ in senders}
         if sum(count for (count,) in self._tx.among(_ENABLED, user_ids)) != len(user_ids):
             return 0
+        return self._claim(senders).rowcount
+
+    def _claim(self, senders: dict[Sender, int]) -> Later:
         now_ms = self._tx.now_ms
-        return self._tx.executemany(_SEND, [(seq, *sender, now_ms) for sender, seq in senders.items()]).rowcount
+        return self._tx.later_many(_SEND, [(seq, *sender, now_ms) for sender, seq in senders.items()])
 
     def _refused(self, run: Run, senders: dict[Sender, int]) -> dict[Sender, ImError]:
         """{sender: why he may not write}, each asked for alone."""

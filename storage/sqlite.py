@@ -55,6 +55,10 @@ OUTAGES = frozenset(
 class _Connection(sqlite3.Connection):
     """A connection that can be held in a weak set: those of threads that ended go with them."""
 
+    # Nothing is won by waiting: the database is in this process.
+    later = sqlite3.Connection.execute
+    later_many = sqlite3.Connection.executemany
+
 
 class _Orm(peewee.SqliteDatabase):
     """peewee's database, which remembers the connections of all threads so that one thread can close them."""
@@ -105,9 +109,9 @@ class Sqlite:
         self._checkpointer = Checkpointer(path, self._connection, self._turn)
         self._often = threading.local()  # .connection: that of a thread that has the large cache
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> _Connection:
         try:
-            connection: sqlite3.Connection = self._orm.connection()  # type: ignore[no-untyped-call]
+            connection: _Connection = self._orm.connection()  # type: ignore[no-untyped-call]
         except (peewee.DatabaseError, peewee.InterfaceError) as error:
             log.error("the database cannot be opened: %s", error)
             raise Busy("The database is busy. Please try again.", retry_after_ms=1000) from error

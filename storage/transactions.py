@@ -19,7 +19,7 @@ import msgspec
 from imtornado.clock import Clock
 from imtornado.records import Event
 from imtornado.timings import Timings
-from storage.database import Connection, Database, TryAgain
+from storage.database import Connection, Database, Later, TryAgain
 from storage.message_ids import BLOCK, MessageIds
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,15 @@ def _filled(sql: str, places: int) -> str:
 class Tx:
     """An open transaction; used by one thread, gone with its `with` block."""
 
-    __slots__ = ("_ids", "database", "execute", "executemany", "now_ms", "told")
+    __slots__ = ("_ids", "database", "execute", "executemany", "later", "later_many", "now_ms", "told")
 
     def __init__(self, connection: Connection, database: Database, now_ms: int, ids: MessageIds) -> None:
         self._ids = ids
         self.database = database
         self.execute = connection.execute
         self.executemany = connection.executemany
+        self.later = connection.later
+        self.later_many = connection.later_many
         self.now_ms = now_ms
         self.told: list[tuple[int, int, str, str]] = []  # (user_id, community_id, kind, data)
 
@@ -70,12 +72,19 @@ class Tx:
 
     def among(self, sql: str, values: Iterable[object], *parameters: object) -> Iterator[Row]:
         """Rows of `sql`, whose `IN ({})` comes before its other parameters, for any number of values."""
+        for found in self.among_later(sql, values, *parameters):
+            yield from found.fetchall()
+
+    def among_later(self, sql: str, values: Iterable[object], *parameters: object) -> list[Later]:
+        """As `among`, for the rows of the parts."""
         wanted = list(values)
+        parts = []
         for start in range(0, len(wanted), LIST_LIMIT):
             part = wanted[start : start + LIST_LIMIT]
             places = 1 << (len(part) - 1).bit_length()  # few different statements, so that each is prepared once
             part += part[-1:] * (places - len(part))
-            yield from self.execute(_filled(sql, places), (*part, *parameters)).fetchall()
+            parts.append(self.later(_filled(sql, places), (*part, *parameters)))
+        return parts
 
     def next_ids(self, name: str, count: int = 1) -> int:
         """First of `count` numbers of a counter that are never given twice, also after rows were deleted."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, cast
 
-from storage.database import Connection, Cursor, Database
+from storage.database import Connection, Cursor, Database, Later
 from storage.sql_store import SqlStore
 
 
@@ -24,11 +24,17 @@ class _Recorded:
         self._connection = connection
         self._statements = statements
         self.executemany = connection.executemany
+        self.later_many = connection.later_many
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         if sql.startswith("SELECT"):
             self._statements.append((sql, parameters))
         return self._connection.execute(sql, parameters)
+
+    def later(self, sql: str, parameters: Sequence[Any] = (), /) -> Later:
+        if sql.startswith("SELECT"):
+            self._statements.append((sql, parameters))
+        return self._connection.later(sql, parameters)
 
 
 class _Recording:
