@@ -3,11 +3,11 @@
 from imtornado.errors import NotFound
 from imtornado.records import Session, Ticket, User
 from storage.again import done_again
+from storage.log_ins import end_sessions, open_session
 from storage.people_store import PASSWORD, NewSession
-from storage.sessions import open_session
 from storage.tickets import create_ticket, revoke_tickets, ticket_of, use_ticket
 from storage.transactions import Transactions, Tx
-from storage.users import end_sessions, locked_user, require_password
+from storage.users import locked_user, require_password
 
 
 @done_again

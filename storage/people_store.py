@@ -29,13 +29,19 @@ class NewSession(msgspec.Struct, frozen=True):
 
 
 class Users(Protocol):
-    def create(self, new: NewUser, invite_sha256: bytes | None = None, *, only_first: bool = False) -> User:
+    def create(self, new: NewUser) -> User:
         """The new user, with his notebook (the conversation with himself). The very first user is administrator.
 
-        With `invite_sha256` the registration ticket of that hash is used up in the same transaction.
-        Raises: Conflict(field=mobile), NotFound(field=invite) for an unknown, used or expired invitation; NotAllowed
-        with `only_first` for anybody but the very first;
-        NotFound/NotAllowed as `uploads` say for an avatar that is not his to use.
+        Raises: Conflict(field=mobile); NotFound/NotAllowed as `uploads` say for an avatar that is not his to use.
+        """
+
+    def register(
+        self, new: NewUser, session: NewSession, invite_sha256: bytes | None = None, *, only_first: bool = False
+    ) -> tuple[User, Session]:
+        """As `create`, with his first session. With `invite_sha256` the registration ticket of that hash is used up.
+
+        Raises: as `create`; NotFound(field=invite) for an unknown, used or expired invitation; NotAllowed with
+        `only_first` for anybody but the very first. Event: session.added.
         """
 
     def get(self, user_id: int) -> User | None: ...

@@ -3,9 +3,10 @@
 import logging
 import threading
 
-from imtornado.errors import AccountDisabled, Busy, NotFound
+from imtornado.errors import Busy, NotFound
 from imtornado.records import Opening, Session, User
 from storage.again import done_again
+from storage.log_ins import open_session
 from storage.people_store import NewSession
 from storage.rows import SESSION, SESSION_WIDTH, USER, session_of, user_of
 from storage.transactions import LIST_LIMIT, Transactions, Tx
@@ -101,24 +102,6 @@ class SqlSessions:
                     tx.execute(f"UPDATE session SET seen_at_ms = ? WHERE id IN ({marks})", (tx.now_ms, *part))
         except Busy:
             log.info("%d sessions: seen not noted, the database is busy", len(seen))
-
-
-def open_session(tx: Tx, user: User, new: NewSession) -> Session:
-    """A session of a user whose row is locked. Raises: AccountDisabled."""
-    if user.disabled_at_ms:
-        raise AccountDisabled("This account is disabled.")
-    tx.execute("DELETE FROM session WHERE user_id = ? AND expires_at_ms <= ?", (user.user_id, tx.now_ms))
-    session_id = tx.next_ids("session")  # never given again: an old `session.ended` must not meet a new session
-    tx.execute(
-        "INSERT INTO session (id, user_id, token_sha256, device, ip, created_at_ms, seen_at_ms, expires_at_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(session_id, user.user_id, new.token_sha256.hex(), new.device, new.ip),
-            *(tx.now_ms, tx.now_ms, new.expires_at_ms),
-        ),
-    )
-    tx.tell(user.user_id, "session.added", id=session_id)
-    return Session(session_id, user.user_id, new.device, new.ip, tx.now_ms, tx.now_ms, new.expires_at_ms)
 
 
 def _live(tx: Tx, token_sha256: bytes) -> tuple[Session, User] | None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from imtornado.errors import Conflict, NotAllowed, NotFound, WrongCredentials
-from imtornado.records import Credentials, Kind, Role, User
+from imtornado.records import Credentials, Kind, Role, Session, User
 from storage.again import done_again
 from storage.file_uses import use_in_profile
 from storage.locked import lock
-from storage.people_store import REGISTRATION, NewUser
+from storage.log_ins import end_sessions, open_session
+from storage.people_store import REGISTRATION, NewSession, NewUser
 from storage.places import add_member, open_conversation
 from storage.rows import USER, USER_WIDTH, notebook_key, user_of
 from storage.tickets import use_ticket
@@ -22,26 +23,18 @@ class SqlUsers:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def create(self, new: NewUser, invite_sha256: bytes | None = None, *, only_first: bool = False) -> User:
+    def create(self, new: NewUser) -> User:
+        with self._transactions.write() as tx:
+            return _create(tx, new, only_first=False)
+
+    def register(
+        self, new: NewUser, session: NewSession, invite_sha256: bytes | None = None, *, only_first: bool = False
+    ) -> tuple[User, Session]:
         with self._transactions.write() as tx:
             if invite_sha256 is not None and use_ticket(tx, invite_sha256, REGISTRATION) is None:
                 raise NotFound("This invitation is unknown, used or expired.", field="invite")
-            tx.one(f"SELECT value FROM meta WHERE name = 'epoch'{tx.database.for_update}")  # one first user, not two
-            first = not tx.number("SELECT 1 FROM user LIMIT 1")
-            if only_first and not first:
-                raise NotAllowed("This server does not take registrations. Ask its operator for an account.")
-            try:
-                user_id = tx.insert(
-                    "INSERT INTO user (mobile, password_hash, nickname, avatar, sex, memo, is_admin, created_at_ms,"
-                    " updated_at_ms, disabled_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-                    *(new.mobile, new.password_hash, new.nickname, new.avatar, new.sex, new.memo),
-                    *(int(first), tx.now_ms, tx.now_ms),
-                )
-            except tx.database.duplicate as error:
-                raise Conflict("This mobile is registered already.", field="mobile") from error
-            use_in_profile(tx, user_id, "", new.avatar)
-            add_member(tx, open_conversation(tx, Kind.SINGLE, notebook_key(user_id)), user_id, Role.PEER)
-            return require_user(tx, user_id)
+            user = _create(tx, new, only_first=only_first)
+            return user, open_session(tx, user, session)
 
     def get(self, user_id: int) -> User | None:
         with self._transactions.read() as tx:
@@ -130,6 +123,25 @@ class SqlUsers:
             return frozenset(related.difference(row[0] for rows in (blocked, blocking) for row in rows))
 
 
+def _create(tx: Tx, new: NewUser, *, only_first: bool) -> User:
+    tx.one(f"SELECT value FROM meta WHERE name = 'epoch'{tx.database.for_update}")  # one first user, not two
+    first = not tx.number("SELECT 1 FROM user LIMIT 1")
+    if only_first and not first:
+        raise NotAllowed("This server does not take registrations. Ask its operator for an account.")
+    try:
+        user_id = tx.insert(
+            "INSERT INTO user (mobile, password_hash, nickname, avatar, sex, memo, is_admin, created_at_ms,"
+            " updated_at_ms, disabled_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            *(new.mobile, new.password_hash, new.nickname, new.avatar, new.sex, new.memo),
+            *(int(first), tx.now_ms, tx.now_ms),
+        )
+    except tx.database.duplicate as error:
+        raise Conflict("This mobile is registered already.", field="mobile") from error
+    use_in_profile(tx, user_id, "", new.avatar)
+    add_member(tx, open_conversation(tx, Kind.SINGLE, notebook_key(user_id)), user_id, Role.PEER)
+    return require_user(tx, user_id)
+
+
 def require_user(tx: Tx, user_id: int, field: str = "") -> User:
     """Raises: NotFound."""
     row = tx.one(_BY_ID, user_id)
@@ -163,10 +175,3 @@ def _retitle(tx: Tx, user_id: int) -> None:
         " (SELECT conversation_id FROM (SELECT conversation_id FROM member WHERE user_id = ? AND role = 0) AS mine)",
         (tx.now_ms, user_id),
     )
-
-
-def end_sessions(tx: Tx, user_id: int, keep_session_id: int) -> None:
-    """All of his but the one kept (0: none is)."""
-    for (session_id,) in tx.all("SELECT id FROM session WHERE user_id = ? AND id <> ?", user_id, keep_session_id):
-        tx.tell(user_id, "session.ended", id=session_id)
-    tx.execute("DELETE FROM session WHERE user_id = ? AND id <> ?", (user_id, keep_session_id))

@@ -116,17 +116,17 @@ class Accounts:
             sex=registration.sex,
             memo=registration.memo,
         )
-        user = self._create(new, invite)
-        return self._grant(user, device)
+        opened, token = self._new_session(device)
+        return Grant(*self._register(new, opened, invite), token)
 
-    def _create(self, new: NewUser, invite: str) -> User:
+    def _register(self, new: NewUser, opened: NewSession, invite: str) -> tuple[User, Session]:
         if self.registration() != self._mode:
             try:
-                return self._store.users.create(new, only_first=True)
+                return self._store.users.register(new, opened, only_first=True)
             except NotAllowed:
                 self._anybody = True  # another one, perhaps on another node, was first
         self.admit(invite)
-        return self._store.users.create(new, token_hash(invite) if self._mode == "invite" else None)
+        return self._store.users.register(new, opened, token_hash(invite) if self._mode == "invite" else None)
 
     def credentials(self, mobile: str) -> Credentials | None:
         """To be handed to `Passwords.check` and nowhere else; None for an unknown mobile."""
@@ -141,11 +141,9 @@ class Accounts:
 
         A password that was changed while the old one was being checked is no longer proven.
         """
-        return self._grant(proven.user, device, proven.password_hash)
-
-    def _grant(self, user: User, device: Device, proven_hash: str | None = None) -> Grant:
         new, token = self._new_session(device)
-        return Grant(user, self._store.sessions.create(user.user_id, new, proven_hash), token)
+        session = self._store.sessions.create(proven.user.user_id, new, proven.password_hash)
+        return Grant(proven.user, session, token)
 
     def _new_session(self, device: Device) -> tuple[NewSession, str]:
         """With its token."""

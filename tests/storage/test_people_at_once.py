@@ -90,7 +90,7 @@ def test_a_mobile_and_an_invitation_are_taken_once(nodes: tuple[Store, Store]) -
         store.tickets.create(invite, Ticket(REGISTRATION, 0, 0, store.clock.now_ms() + 600_000))
         same = [partial(node.users.create, NewUser(f"200{n}", "h", "n")) for node in nodes * 2]
         invited = [
-            partial(node.users.create, NewUser(f"3{place}{n:03d}", "h", "n"), invite)
+            partial(node.users.register, NewUser(f"3{place}{n:03d}", "h", "n"), new_session(node, n, place), invite)
             for place, node in enumerate(nodes * 2)
         ]
         found = raced(*same, *invited)
@@ -101,7 +101,7 @@ def test_a_mobile_and_an_invitation_are_taken_once(nodes: tuple[Store, Store]) -
 
 def test_one_is_first_on_a_server_that_takes_nobody_else(nodes: tuple[Store, Store]) -> None:
     calls = [
-        partial(node.users.create, NewUser(f"{place}", "h", "n"), only_first=True)
+        partial(node.users.register, NewUser(f"{place}", "h", "n"), new_session(node, place), only_first=True)
         for place, node in enumerate(nodes * 4)
     ]
     assert errors(raced(*calls)) == [NotAllowed] * 7

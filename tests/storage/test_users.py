@@ -1,9 +1,11 @@
 """Accounts."""
 
+from functools import partial
+
 import pytest
 
 from imtornado.errors import Conflict, NotFound
-from imtornado.records import Kind, Role, Ticket
+from imtornado.records import Kind, Role, Ticket, User
 from storage.store import REGISTRATION, NewSession, NewUser, Store
 from tests.storage.scene import Scene, at_once, errors
 
@@ -54,10 +56,24 @@ def test_a_new_user_has_a_notebook(scene: Scene) -> None:
     assert scene.send(user_id, Kind.SINGLE, user_id).seq == 1
 
 
+def register(store: Store, number: int, invite: bytes) -> User:
+    session = NewSession(bytes([number]) * 32, "d", "ip", store.clock.now_ms() + 60_000)
+    return store.users.register(NewUser(str(number), "hash", "name"), session, invite)[0]
+
+
+def test_whoever_registers_is_logged_in_or_nobody_is(store: Store) -> None:
+    session = NewSession(b"t" * 32, "d", "ip", store.clock.now_ms() + 60_000)
+    user, opened = store.users.register(NewUser("1", "hash", "name"), session)
+    assert store.sessions.find(b"t" * 32) == (opened, user)
+    with pytest.raises(Conflict):  # of the token, which is random: it stands for whatever goes wrong at the end
+        store.users.register(NewUser("2", "hash", "name"), session)
+    assert store.users.by_mobile("2") is None
+
+
 def test_an_invitation_is_used_up_with_the_account(store: Store) -> None:
     token = b"t" * 32
     store.tickets.create(token, Ticket(REGISTRATION, 0, 0, store.clock.now_ms() + 60_000))
-    calls = [lambda n=n: store.users.create(NewUser(str(n), "hash", "name"), token) for n in range(6)]
+    calls = [partial(register, store, n, token) for n in range(6)]
     assert errors(at_once(calls)) == [NotFound] * 5
     assert store.users.count() == 1
 
@@ -67,7 +83,7 @@ def test_a_taken_mobile_does_not_use_up_the_invitation(store: Store) -> None:
     store.tickets.create(token, Ticket(REGISTRATION, 0, 0, store.clock.now_ms() + 60_000))
     store.users.create(NewUser("1", "hash", "name"))
     with pytest.raises(Conflict):
-        store.users.create(NewUser("1", "hash", "name"), token)
+        register(store, 1, token)
     assert store.tickets.find(token, REGISTRATION) is not None
 
 
