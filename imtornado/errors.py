@@ -69,6 +69,13 @@ class ImError(Exception):
         self.__cause__ = self.__context__ = None
         return self.with_traceback(None)
 
+    def anew(self) -> Self:
+        """Another one that says the same, to be raised: this one would hold the frames that hold it, a circle."""
+        other = self.__class__.__new__(self.__class__)
+        other.args = self.args
+        other.__dict__.update(self.__dict__)
+        return other
+
     @property
     def status(self) -> int:
         """HTTP status, 400 to 503."""

@@ -8,7 +8,9 @@ from time import monotonic
 
 import pytest
 
+from imtornado.drafts import ReadDraft
 from imtornado.errors import Busy
+from imtornado.live.writer import Pending, Waiter
 from imtornado.timings import Timings
 from imtornado.workers import Pool
 
@@ -111,6 +113,20 @@ async def test_a_call_that_fails_keeps_nothing_of_what_it_was_given() -> None:
         await refused(load)
         del load
         pool.close()
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+def test_who_was_refused_by_the_writer_is_kept_by_nobody() -> None:
+    waiter, refusal = Waiter(), Busy("busy")
+    waiter.answered(Pending(ReadDraft(1, 10, 2, seq=3), waiter), refusal)
+    kept = weakref.ref(waiter)
+    gc.disable()
+    try:
+        with pytest.raises(Busy, match=str(refusal)) as caught:
+            waiter.result()
+        del waiter, caught
         assert kept() is None
     finally:
         gc.enable()

@@ -238,7 +238,7 @@ class Waiter:
 
 def _unless_error(outcome: Outcome) -> Changed | Read | Stored:
     if isinstance(outcome, ImError):
-        raise outcome
+        raise outcome.anew()
     return outcome
 
 

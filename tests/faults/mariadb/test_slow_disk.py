@@ -44,7 +44,7 @@ def slow_syncs(mariadb: MariaDB) -> Iterator[None]:
 @pytest.mark.timeout(180)
 def test_what_a_slow_disk_commits_late_is_acknowledged_late(own_mariadb: MariaDB, start_server: StartServer) -> None:
     server = start_server(*SETTINGS, f"storage.url={own_mariadb.url()}")
-    server.expect_log(OUTAGE)
+    server.expect_log(f"{OUTAGE}|did not come through")
     town = Town(server.port, people=2, communities=0)
     ledger = Ledger()
 
