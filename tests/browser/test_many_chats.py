@@ -108,3 +108,22 @@ def test_a_thousand_chats(start_server: StartServer, open_page: OpenPage, tmp_pa
     assert page.evaluate("[...window.touched]") == [f"10:{silent}"]
     page.get_by_placeholder("Search chats").fill(f"user {friends[500]}")
     expect(at(page, "conversation-row")).to_have_count(1)
+
+    # One of a thousand friends is found and invited; what invites him is in view all the time.
+    at(page, "tab-communities").click()
+    at(page, "community-new").click()
+    at(page, "community-name").fill("Sunday hikers")
+    at(page, "community-create").click()
+    expect(at(page, "chat-title")).to_have_text("Sunday hikers")
+    at(page, "tab-communities").click()
+    page.locator(".list-row", has_text="Sunday hikers").click()
+    at(page, "community-invite").click()
+    expect(at(page, "invite-friend")).to_have_count(CHATS)
+    expect(at(page, "invite-submit")).to_be_in_viewport(ratio=1)
+    at(page, "invite-search").fill(f"user {friends[500]}")
+    expect(at(page, "invite-friend")).to_have_count(1)
+    at(page, "invite-friend").check()
+    at(page, "invite-search").fill("")
+    expect(at(page, "invite-submit")).to_contain_text("(1)")
+    at(page, "invite-submit").click()
+    expect(at(page, "community-info")).to_contain_text("2 members")
