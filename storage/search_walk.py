@@ -15,7 +15,7 @@ from storage.earlier_texts import as_of
 from storage.rows import MESSAGE, message_of
 from storage.search_entries import searched_text, seq_at
 from storage.search_pages import SHELF_SEQS, slots_with
-from storage.transactions import LIST_LIMIT, Tx
+from storage.transactions import LIST_LIMIT, Row, Tx
 
 MESSAGES_READ = 3_000  # in one call; then the caller goes on if he wants
 SHELVES_TRIED = 100_000
@@ -23,12 +23,20 @@ FIRST_SHELVES = 8  # looked up at once; then twice as many each time
 USUAL_ENTRIES = 5_000  # if that many came, half as many
 FIRST_READ = 2  # candidates of a shelf that are read at once; then four times as many each time
 MOST_READ = 64
-TIMES_AT_ONCE = 64
+COST_OF_READING = 4  # each time, in messages
+PLACES_AT_ONCE = 64
+SIEVED = 3_000  # messages of tails, in one call; then so few of each tail:
+LEAST_SIEVED = 4
 
 _MESSAGES = (
     f"SELECT {MESSAGE}, h.seq FROM (SELECT * FROM message WHERE seq IN ({{}}) AND conversation_id = ?) x"
     " LEFT JOIN hidden h ON h.user_id = ? AND h.conversation_id = x.conversation_id AND h.seq = x.seq ORDER BY x.seq"
 )
+_TIMES = "SELECT conversation_id, seq, created_at_ms FROM message WHERE "
+_PLACE = "(conversation_id = ? AND seq = ?)"
+_TEXTS = "SELECT conversation_id, seq, media, content, file FROM message WHERE "
+_RANGE = "(conversation_id = ? AND seq BETWEEN ? AND ?)"
+
 Position = tuple[int, int, int]  # (created_at_ms, conversation_id, seq)
 
 
@@ -78,6 +86,7 @@ class Walk:
         self._query = query
         self._before = before
         self._messages_read = 0
+        self._sieved = 0
         self._shelves_tried = 0
         self._chunk = FIRST_SHELVES
         # (its position, negative: the latest comes first; a number, so that no items are compared; the item)
@@ -129,6 +138,7 @@ class Walk:
         opened = self._candidates(shelves)
         if self._before is not None:
             opened = self._before_position(opened)
+        opened = self._sieve(opened)
         times = self._times([(one.shelf.place.conversation_id, one.seqs[-1]) for one in opened])
         for one in opened:
             place = (one.shelf.place.conversation_id, one.seqs[-1])
@@ -168,16 +178,42 @@ class Walk:
             del one.seqs[ranges[number][0] :]
         return [one for one in opened if one.seqs]
 
+    def _sieve(self, opened: list[_Candidates]) -> list[_Candidates]:
+        """Without the latest messages of tails that lack the words: those of many chats are read in few statements.
+
+        Whoever left sees other texts: his are left as they are.
+        """
+        tails = [one for one in opened if one.seqs[-1] >= one.shelf.place.tail and one.shelf.place.left_ver is None]
+        each = max(LEAST_SIEVED, (SIEVED - self._sieved) // max(1, len(tails)))
+        for start in range(0, len(tails), PLACES_AT_ONCE):
+            part = tails[start : start + PLACES_AT_ONCE]
+            lows = [max(one.shelf.place.tail, one.seqs[0], one.seqs[-1] - each + 1) for one in part]
+            ranges = [(one.shelf.place.conversation_id, low, one.seqs[-1]) for one, low in zip(part, lows, strict=True)]
+            found = {
+                (conversation_id, seq)
+                for conversation_id, seq, *text in self._any_of(_TEXTS, _RANGE, ranges)
+                if matches(self._query, searched_text(*text))
+            }
+            for one, low in zip(part, lows, strict=True):
+                self._sieved += one.seqs[-1] - low + 1
+                here = one.shelf.place.conversation_id
+                one.seqs = [seq for seq in one.seqs if seq < low or (here, seq) in found]
+        return [one for one in opened if one.seqs]
+
     def _times(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
         """{(conversation_id, seq): created_at_ms}"""
         found = {}
-        for start in range(0, len(places), TIMES_AT_ONCE):
-            part = [*places[start : start + TIMES_AT_ONCE]]
-            count = 1 << (len(part) - 1).bit_length()  # few different statements, so that each is prepared once
-            part += part[-1:] * (count - len(part))
-            for conversation_id, seq, at_ms in self._tx.all(_times_of(count), *(n for place in part for n in place)):
+        for start in range(0, len(places), PLACES_AT_ONCE):
+            for conversation_id, seq, at_ms in self._any_of(_TIMES, _PLACE, places[start : start + PLACES_AT_ONCE]):
                 found[conversation_id, seq] = at_ms
         return found
+
+    def _any_of(self, sql: str, condition: str, places: Sequence[Row]) -> list[Row]:
+        """Rows of `sql` for which one of the places meets the condition."""
+        padded = [*places]
+        count = 1 << (len(padded) - 1).bit_length()  # few different statements, so that each is prepared once
+        padded += padded[-1:] * (count - len(padded))
+        return self._tx.all(_any_of(sql, condition, count), *(number for place in padded for number in place))
 
     def _read(self, candidates: _Candidates) -> None:
         """Proves the latest candidates: the hits among them go back into the queue, and so does the rest."""
@@ -185,7 +221,7 @@ class Walk:
         part = seqs[-candidates.read_next :]
         del seqs[-candidates.read_next :]
         candidates.read_next = min(4 * candidates.read_next, MOST_READ)
-        self._messages_read += len(part)
+        self._messages_read += len(part) + COST_OF_READING
         rows = self._tx.among(_MESSAGES, part, place.conversation_id, self._user_id)
         messages: Sequence[Message] = [message_of(place.key, row) for row in rows if row[-1] is None]
         if place.left_ver is not None:
@@ -202,9 +238,8 @@ class Walk:
 
 
 @cache
-def _times_of(count: int) -> str:
-    places = " OR ".join(["(conversation_id = ? AND seq = ?)"] * count)
-    return f"SELECT conversation_id, seq, created_at_ms FROM message WHERE {places}"
+def _any_of(sql: str, condition: str, count: int) -> str:
+    return sql + " OR ".join([condition] * count)
 
 
 def _key(position: Position) -> Position:

@@ -59,8 +59,8 @@ class _Recording:
         return self._recorded(self._database.writing(often=often, answer_s=answer_s))
 
 
-def plan_of(store: SqlStore, call: Callable[[], object]) -> list[Step]:
-    """The steps of all SELECTs that `call` makes in the store."""
+def selects_of(store: SqlStore, call: Callable[[], object]) -> list[tuple[str, Sequence[Any]]]:
+    """Every SELECT that `call` makes in the store, with its values."""
     transactions = store._transactions
     database, recording = transactions.database, _Recording(transactions.database)
     transactions.database = cast(Database, recording)
@@ -69,10 +69,16 @@ def plan_of(store: SqlStore, call: Callable[[], object]) -> list[Step]:
     finally:
         transactions.database = database
     assert recording.statements, "it asks for nothing"
+    return recording.statements
+
+
+def plan_of(store: SqlStore, call: Callable[[], object]) -> list[Step]:
+    """The steps of all SELECTs that `call` makes in the store."""
     steps = []
-    with transactions.read() as tx:
-        for sql, parameters in recording.statements:
-            if database.many_writers:
+    statements = selects_of(store, call)
+    with store._transactions.read() as tx:
+        for sql, parameters in statements:
+            if tx.database.many_writers:
                 steps += [_mysql_step(sql, row) for row in tx.all(f"EXPLAIN {sql}", *parameters)]
             else:
                 steps += [_sqlite_step(sql, row[3]) for row in tx.all(f"EXPLAIN QUERY PLAN {sql}", *parameters)]

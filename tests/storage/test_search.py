@@ -236,7 +236,7 @@ def test_a_long_conversation_is_indexed_in_steps_and_found_to_its_beginning(scen
 
 
 def test_pages_are_bounded_also_where_nothing_is_found(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_walk, "MESSAGES_READ", 3)
+    monkeypatch.setattr(search_walk, "MESSAGES_READ", search_walk.COST_OF_READING + 3)
     ada, bea = scene.friends()
     scene.send(ada, SINGLE, bea, "the omega.alpha")
     for _ in range(20):

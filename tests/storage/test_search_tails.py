@@ -8,6 +8,8 @@ from imtornado.records import Kind
 from imtornado.tokenizer import query, tokens
 from storage import search
 from storage.search_work import QUIET_MS, TAIL_SEQS
+from storage.sql_store import SqlStore
+from tests.storage.plans import selects_of
 from tests.storage.scene import Scene
 from tests.storage.test_search import alter, contents, edit, entries, index, recall
 
@@ -29,6 +31,20 @@ def test_the_last_messages_are_found_before_they_are_indexed(scene: Scene, url: 
     alter(scene, SINGLE, ada, bea, partial(recall, actor_id=ada, seq=2))
     assert contents(scene, bea, "hello") == ["hello there"]
     assert contents(scene, bea, "goodbye") == ["goodbye"]
+
+
+def test_many_chats_that_talk_now_are_read_in_few_statements(scene: Scene) -> None:
+    ada, *others = scene.users(60)
+    for bea in others:
+        scene.store.contacts.befriend(ada, bea)
+        for number in range(3):
+            scene.send(bea, SINGLE, ada, f"hello {number}")
+    scene.leave(scene.community(ada, others[0]), others[0])
+    scene.send(others[7], SINGLE, ada, "needle 今天")
+    assert isinstance(scene.store, SqlStore)
+    assert len(selects_of(scene.store, lambda: contents(scene, ada, "needle"))) < 30
+    assert contents(scene, ada, "needle") == ["needle 今天"]
+    assert len(contents(scene, ada, "hello")) == 3 * len(others)
 
 
 def test_messages_are_indexed_when_they_are_many_or_have_rested(scene: Scene, url: str) -> None:
