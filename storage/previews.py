@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from imtornado.records import Conversation, Gone, Kind, Message
 from storage.rows import MESSAGE, PINNED, destination, has_expired, message_of, window
-from storage.transactions import Row, Tx
+from storage.transactions import Row, Tx, rows_of
 
 COLUMNS = (
     "c.id, c.`key`, c.first_seq, c.last_seq, c.ver, m.joined_seq, m.left_seq, m.read_seq, m.sent_seq, m.cleared_seq,"
@@ -31,6 +31,10 @@ _DELETED = (
     " CROSS JOIN hidden h ON h.user_id = m.user_id AND h.conversation_id = m.conversation_id"
     f" AND {_FIRST.format(x='h')} AND h.seq <= {_END}{_MINE} GROUP BY m.conversation_id"
 )
+_PEOPLE = "SELECT id, nickname, avatar FROM user WHERE id IN ({})"
+_REMARKS = "SELECT friend_id, remark FROM contact WHERE friend_id IN ({}) AND owner_id = ? AND remark <> ''"
+_READ = "SELECT conversation_id, user_id, read_seq FROM member WHERE conversation_id IN ({})"
+_COMMUNITIES = "SELECT conversation_id, name, icon FROM community WHERE conversation_id IN ({})"
 
 
 class _Place(NamedTuple):
@@ -78,37 +82,24 @@ def conversations_of(tx: Tx, user_id: int, rows: list[Row]) -> tuple[Conversatio
         kind, dstid = destination(place.key, user_id)
         if kind == Kind.SINGLE:
             peers[place.conversation_id] = dstid
-    people = {
-        row[0]: (row[1], row[2])
-        for row in tx.among("SELECT id, nickname, avatar FROM user WHERE id IN ({})", set(peers.values()))
-    }
-    remarks: dict[int, str] = dict(
-        tx.among(
-            "SELECT friend_id, remark FROM contact WHERE friend_id IN ({}) AND owner_id = ? AND remark <> ''",
-            set(peers.values()),
-            user_id,
-        )
-    )
-    read = {
-        (row[0], row[1]): row[2]
-        for row in tx.among(
-            "SELECT conversation_id, user_id, read_seq FROM member WHERE conversation_id IN ({})", peers
-        )
-    }
-    communities = {
-        row[0]: (row[1] or "", row[2])
-        for row in tx.among(
-            "SELECT conversation_id, name, icon FROM community WHERE conversation_id IN ({})",
-            [place.conversation_id for place in places if place.conversation_id not in peers],
-        )
-    }
     keys = {place.conversation_id: place.key for place in places}
+    others = set(peers.values())
+    # All are asked together: none needs what another finds.
+    of_people = tx.among_later(_PEOPLE, others)
+    of_remarks = tx.among_later(_REMARKS, others, user_id)
+    of_read = tx.among_later(_READ, peers)
+    of_communities = tx.among_later(_COMMUNITIES, [number for number in keys if number not in peers])
+    of_lasts = tx.among_later(_LAST, keys, user_id)
+    of_mentioned = tx.among_later(_MENTIONED, [place.conversation_id for place in places if place.unread], user_id)
+    of_deleted = tx.among_later(_DELETED, keys, user_id)
+    people = {row[0]: (row[1], row[2]) for row in rows_of(of_people)}
+    remarks: dict[int, str] = dict(rows_of(of_remarks))
+    read = {(row[0], row[1]): row[2] for row in rows_of(of_read)}
+    communities = {row[0]: (row[1] or "", row[2]) for row in rows_of(of_communities)}
     found = _Found(
-        lasts={row[-1]: shown(keys[row[-1]], row[:-1]) for row in tx.among(_LAST, keys, user_id)},
-        mentioned=frozenset(
-            row[0] for row in tx.among(_MENTIONED, [p.conversation_id for p in places if p.unread], user_id)
-        ),
-        deleted=dict(tx.among(_DELETED, keys, user_id)),
+        lasts={row[-1]: shown(keys[row[-1]], row[:-1]) for row in rows_of(of_lasts)},
+        mentioned=frozenset(row[0] for row in rows_of(of_mentioned)),
+        deleted=dict(rows_of(of_deleted)),
     )
     page = []
     for place in places:

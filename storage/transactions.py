@@ -34,6 +34,12 @@ def _filled(sql: str, places: int) -> str:
     return sql.format(",".join("?" * places))
 
 
+def rows_of(parts: Iterable[Later]) -> Iterator[Row]:
+    """For `Tx.among_later`."""
+    for part in parts:
+        yield from part.fetchall()
+
+
 class Tx:
     """An open transaction; used by one thread, gone with its `with` block."""
 
@@ -72,11 +78,10 @@ class Tx:
 
     def among(self, sql: str, values: Iterable[object], *parameters: object) -> Iterator[Row]:
         """Rows of `sql`, whose `IN ({})` comes before its other parameters, for any number of values."""
-        for found in self.among_later(sql, values, *parameters):
-            yield from found.fetchall()
+        return rows_of(self.among_later(sql, values, *parameters))
 
     def among_later(self, sql: str, values: Iterable[object], *parameters: object) -> list[Later]:
-        """As `among`, for the rows of the parts."""
+        """As `among`, for `rows_of`."""
         wanted = list(values)
         parts = []
         for start in range(0, len(wanted), LIST_LIMIT):
