@@ -23,7 +23,7 @@ from tests.fixtures.logs import ExpectLog
 from tests.fixtures.mariadb import Account, MariaDB
 from tests.fixtures.services import require
 from tests.storage.scene import Scene, errors
-from tests.storage.test_at_once import commit_patiently
+from tests.storage.test_at_once import commit_patiently, patiently
 from tests.storage.test_mysql import OUT_OF_ORDER
 
 WAITING = "SELECT id FROM information_schema.processlist WHERE state LIKE '%%backup lock%%'"
@@ -62,7 +62,7 @@ def test_a_commit_lost_among_drafts_that_are_committed_alone_settles_all_of_them
     ada, bea = scene.friends()
     drafts: list[Draft] = [scene.draft(ada, Kind.SINGLE, bea, text) for text in ("one", "\ud800", "three")]
     unsettled = _lose_a_commit(own_server.admin, partial(own_store.commit, drafts))
-    assert errors(unsettled.settle()) == [Busy] * 3
+    assert errors(patiently(unsettled.settle)) == [Busy] * 3
     assert [type(outcome) for outcome in own_store.commit(drafts)] == [Stored, Internal, Stored]
     assert [message.content for message in scene.seen(bea, Kind.SINGLE, ada)] == ["one", "three"]
 
