@@ -44,12 +44,12 @@ SCROLL = """async ({ step, last }) => {
 }"""
 
 
-def fill(server: Server, writer: Person, reader: Person) -> None:
+def fill(server: Server, writer: Person, reader: Person, count: int = MANY) -> None:
     """A long chat, past the server; the writer's is every message."""
     store = open_store(server.storage_url, Clock())
     try:
-        first = store.reserve_ids(MANY)
-        for start in range(0, MANY, 400):
+        first = store.reserve_ids(count)
+        for start in range(0, count, 400):
             drafts = [
                 MessageDraft(
                     writer.user_id,
@@ -60,7 +60,7 @@ def fill(server: Server, writer: Person, reader: Person) -> None:
                     f"Note {n + 1}. " + "和 more words " * (n * 7 % 12),
                     message_id=first + n,
                 )
-                for n in range(start, start + 400)
+                for n in range(start, min(count, start + 400))
             ]
             store.commit(drafts)
     finally:
@@ -106,3 +106,28 @@ def test_a_long_chat_is_read_to_its_beginning_and_back(start_server: StartServer
     expect(message(page, "I am")).to_be_in_viewport()
     expect(message(page, "I am")).to_have_attribute("data-state", "sent")
     expect(at(page, "jump")).to_have_count(0)
+
+
+def test_who_reads_on_after_a_cut_stays_where_he_was(start_server: StartServer, open_page: OpenPage) -> None:
+    server = start_server("contacts.confirm=no", "search.enabled=no")
+    ann, ben = Person(server.port, "Ann"), Person(server.port, "小明")
+    ann.call("/contact/addfriend", dstid=ben.user_id)
+    fill(server, ben, ann, 350)  # more than are read at once to show where the unread begin
+    page = open_page(server.base_url, locale="en-GB", viewport={"width": 1280, "height": 800})
+    log_in(page, ann)
+    open_chat(page, "小明")
+    expect(message(page, "Note 350.")).to_be_in_viewport()
+
+    page.route("**/message/history", lambda route: route.abort())
+    at(page, "message-list").evaluate("box => { box.scrollTop = 0 }")
+    expect(page.get_by_text("Messages could not be loaded.")).to_be_visible()
+    top = at(page, "message").first
+    expect(top).to_be_in_viewport()
+    text = top.locator('[data-test="message-text"]').inner_text().partition(".")[0] + "."
+
+    page.unroute("**/message/history")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Messages could not be loaded.")).to_have_count(0)
+    expect(at(page, "message").first).not_to_contain_text(text)
+    expect(message(page, text)).to_be_in_viewport()
+    expect(message(page, "Note 350.")).not_to_be_in_viewport()
