@@ -133,9 +133,8 @@ def _empty(tx: Tx) -> None:
     """
     for table, key in (("search_page", "id"), ("search_progress", "conversation_id")):
         sql = f"SELECT {key} FROM {table} ORDER BY {key} LIMIT ?{tx.database.for_update_free}"
-        keys = [row[0] for row in tx.all(sql, EMPTIED_ROWS)]
-        if keys:
-            tx.execute(f"DELETE FROM {table} WHERE {key} IN ({','.join('?' * len(keys))})", keys)
+        keys = tx.all(sql, EMPTIED_ROWS)
+        tx.executemany(f"DELETE FROM {table} WHERE {key} = ?", keys)  # as in `search_pages.take_shelves`
         if keys or tx.one(f"SELECT 1 FROM {table} LIMIT 1") is not None:
             return
     _move(tx, 0)

@@ -112,7 +112,9 @@ def take_away(tx: Tx, shelf: int, slot: int, tokens: Iterable[int]) -> None:
 
 def take_shelves(tx: Tx, first: int, end: int) -> None:
     """The shelves from the first one up to, and without, the end lose all."""
-    tx.execute("DELETE FROM search_page WHERE id >= ? AND id < ?", (first_page(first), first_page(end)))
+    pages = tx.all("SELECT id FROM search_page WHERE id >= ? AND id < ?", first_page(first), first_page(end))
+    # Each by its key: MySQL may walk a small table for many, and wait for pages that others hold.
+    tx.executemany("DELETE FROM search_page WHERE id = ?", pages)
 
 
 def slots_with(tx: Tx, shelves: Iterable[int], tokens: Sequence[int]) -> dict[int, list[int]]:

@@ -91,6 +91,37 @@ def test_the_index_waits_for_no_batch_that_takes_a_text_out_of_it(url: str, scen
     assert entries(url, "secret") == len(tokens("secret")), "that of the other message"
 
 
+def test_an_index_is_emptied_beside_a_batch_that_takes_a_text_out_of_it(url: str, scene: Scene) -> None:
+    ada, bea = scene.friends()
+    cat, dan = scene.friends()
+    scene.send(ada, Kind.SINGLE, bea, "a secret")
+    scene.send(cat, Kind.SINGLE, dan, "four")
+    index(scene.store)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def recall_and_stay(tx: ConversationTx) -> None:
+        recall(tx, ada, 1)
+        inside.set()
+        assert go_on.wait(60)
+
+    before = waits(url)
+    with ThreadPoolExecutor(1) as pool:
+        recalling = pool.submit(scene.store.commit, [Change(conversation_key(Kind.SINGLE, ada, bea), recall_and_stay)])
+        assert inside.wait(60)
+        scene.store.search_index.start_anew()
+        for _ in range(3):
+            step = scene.store.search_index.step("tests", 1000, tails=True)
+            assert step is not None
+            assert step.more
+        assert entries(url, "four") == 0
+        assert not scene.store.search_index.is_complete(), "what the batch holds is not gone"
+        go_on.set()
+        assert not errors(recalling.result())
+    assert waits(url) == before
+    index(scene.store)
+    assert (entries(url, "four"), entries(url, "secret")) == (3, 0)
+
+
 def test_an_account_is_disabled_after_the_batch_that_knew_it_enabled(
     url: str, scene: Scene, expect_log: ExpectLog
 ) -> None:
