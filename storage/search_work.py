@@ -8,7 +8,7 @@ many writers it waits for nobody: what a batch is changing now is left to the ne
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from imtornado.tokenizer import folded, tokens
@@ -22,6 +22,8 @@ TAIL_SEQS = 128  # that many messages are taken at once
 QUIET_MS = 30_000  # and fewer when nothing has changed for so long
 CONVERSATIONS = 256  # of a piece
 CHANGES = 1_000  # of a conversation that a piece looks at
+EDITS = 64  # of those; texts may be long
+READ_SEQS = 256  # at once
 USUAL_CHARACTERS = 100  # of a message
 COST_OF_A_SHELF = 8  # to change its pages, in messages
 
@@ -39,8 +41,8 @@ _TEXTS = (
 )
 _EARLIER = "SELECT seq, content FROM earlier_text WHERE conversation_id = ? AND seq BETWEEN ? AND ?"
 _EDITED = (
-    "SELECT DISTINCT seq FROM `change`"
-    " WHERE conversation_id = ? AND ver > ? AND ver <= ? AND kind = 'edit' AND seq BETWEEN ? AND ?"
+    "SELECT ver, seq FROM `change`"
+    " WHERE conversation_id = ? AND ver > ? AND ver <= ? AND kind = 'edit' AND seq BETWEEN ? AND ? ORDER BY ver LIMIT ?"
 )
 _LOCK = "SELECT count(*) FROM message WHERE conversation_id = ? AND seq BETWEEN ? AND ?"
 _STANDS = "SELECT id, ver, first_seq FROM conversation WHERE id IN ({})"
@@ -120,34 +122,31 @@ def read(tx: Tx, waiting: Sequence[Lagging], limit: int, tails: bool) -> Piece:
 
 def _work(tx: Tx, one: Lagging, limit: int, tails: bool) -> Work:
     shelves: defaultdict[int, NewEntries] = defaultdict(NewEntries)
-    upto = min(one.ver, one.indexed_ver + CHANGES) if one.indexed_seq >= one.first_seq else one.ver
-    vers, seqs = (one.indexed_ver, upto), (one.first_seq, one.indexed_seq)
-    edited = tx.all(_EDITED, one.conversation_id, *vers, *seqs) if upto > one.indexed_ver else ()
-    ranges = [(seq, seq) for (seq,) in sorted(edited)]
-    for seq, _ in ranges:
-        shelves[shelf_of(one.conversation_id, seq)].empty((slot_of(seq),))
     is_quiet = tails or one.changed_at_ms <= tx.now_ms - QUIET_MS
-    since_ms = one.changed_at_ms
+    wanted = one.last_seq if is_quiet or one.is_long else one.indexed_seq
+    edited, upto = _edited(tx, one)
+    ranges = [(seq, seq) for seq in edited]
+    for seq in edited:
+        shelves[shelf_of(one.conversation_id, seq)].empty((slot_of(seq),))
     start = max(one.first_seq, one.indexed_seq + 1)
-    end = wanted = one.last_seq if is_quiet or one.is_long else one.indexed_seq
-    if start <= wanted:
-        end = min(wanted, start + limit - 1)
+    end = min(wanted, start + limit - 1)
+    if start <= end:
         ranges.append((start, end))
-    messages = characters = 0
+    messages, characters = 0, 0
+    since_ms = one.changed_at_ms
     for first, last in ranges:
-        rows = tx.all(_TEXTS, one.conversation_id, first, last)
-        messages += len(rows)
         if last > one.indexed_seq:
-            since_ms = rows[TAIL_SEQS - 1][-1] if len(rows) >= TAIL_SEQS else min(tx.now_ms, since_ms + QUIET_MS)
-        texts = [(seq, searched_text(media, content, file)) for seq, media, content, file, _ in rows]
-        if one.ver:
-            texts += [(seq, folded(content)) for seq, content in tx.all(_EARLIER, one.conversation_id, first, last)]
-        found: dict[int, set[int]] = {}
-        for seq, text in texts:
-            characters += len(text)
-            found.setdefault(seq, set()).update(tokens(text))
-        for seq, ones in found.items():
-            shelves[shelf_of(one.conversation_id, seq)].add(slot_of(seq), ones)
+            since_ms = min(tx.now_ms, since_ms + QUIET_MS)
+        for seq, texts, sent_at_ms in _texts(tx, one, first, last):
+            messages += 1
+            characters += sum(map(len, texts))
+            shelves[shelf_of(one.conversation_id, seq)].add(slot_of(seq), set[int]().union(*map(tokens, texts)))
+            if seq == start + TAIL_SEQS - 1:
+                since_ms = sent_at_ms
+            if seq > one.indexed_seq and messages + characters // USUAL_CHARACTERS >= limit:
+                end = seq  # long texts: the rest is of the next piece
+                ranges[-1] = (first, end)
+                break
     # What has expired goes shelf by shelf.
     first_seq = min(one.first_seq, (one.indexed_first_seq // SHELF_SEQS + 1) * SHELF_SEQS)
     if one.indexed_first_seq < first_seq:
@@ -156,6 +155,29 @@ def _work(tx: Tx, one: Lagging, limit: int, tails: bool) -> Work:
     progress = (first_seq, max(end, one.indexed_seq), upto)
     is_all = progress == (one.first_seq, max(wanted, one.indexed_seq), one.ver)
     return Work(one, tuple(ranges), shelves, progress, is_all, messages, cost, since_ms)
+
+
+def _edited(tx: Tx, one: Lagging) -> tuple[list[int], int]:
+    """The indexed messages with another text than the index knows, some of many; up to which change that is all."""
+    if one.indexed_seq < one.first_seq:
+        return [], one.ver
+    upto = min(one.ver, one.indexed_ver + CHANGES)
+    if upto == one.indexed_ver:
+        return [], upto
+    vers, seqs = (one.indexed_ver, upto), (one.first_seq, one.indexed_seq)
+    rows = tx.all(_EDITED, one.conversation_id, *vers, *seqs, EDITS)
+    return sorted({seq for _, seq in rows}), rows[-1][0] if len(rows) == EDITS else upto
+
+
+def _texts(tx: Tx, one: Lagging, first: int, last: int) -> Iterator[tuple[int, list[str], int]]:
+    """(seq, its folded texts, when it was sent), ascending and without gone ones; read a part at a time."""
+    for start in range(first, last + 1, READ_SEQS):
+        place = (one.conversation_id, start, min(last, start + READ_SEQS - 1))
+        earlier: defaultdict[int, list[str]] = defaultdict(list)
+        for seq, content in tx.all(_EARLIER, *place) if one.ver else ():
+            earlier[seq].append(folded(content))
+        for seq, media, content, file, created_at_ms in tx.all(_TEXTS, *place):
+            yield seq, [searched_text(media, content, file), *earlier.get(seq, ())], created_at_ms
 
 
 def write(tx: Tx, piece: Piece) -> set[int]:

@@ -7,7 +7,7 @@ import pytest
 from imtornado.records import Kind
 from imtornado.tokenizer import query, tokens
 from storage import search
-from storage.search_work import QUIET_MS, TAIL_SEQS
+from storage.search_work import EDITS, QUIET_MS, TAIL_SEQS, USUAL_CHARACTERS
 from storage.sql_store import SqlStore
 from tests.storage.plans import selects_of
 from tests.storage.scene import Scene
@@ -92,3 +92,27 @@ def test_who_searches_is_told_when_the_index_lacks_too_much(scene: Scene, monkey
     index(scene.store)
     scene.store.search_index.start_anew()
     assert is_behind(ada), "its entries go before what is known of its progress"
+
+
+def test_long_texts_and_many_edits_are_taken_in_pieces(scene: Scene) -> None:
+    ada, bea = scene.friends()
+    long = [f"{number} " + "漢字" * 1_500 for number in range(TAIL_SEQS)]
+    for number, text in enumerate(long):
+        scene.send(ada, SINGLE, bea, text, cid=f"n{number}")
+    job, most = scene.store.search_index, 3_000 // USUAL_CHARACTERS + 1
+
+    def pieces() -> list[int]:
+        """So many messages each."""
+        found = []
+        while (step := job.step("me", 4 * most, tails=True)) is not None and (step.more or step.messages):
+            found.append(step.messages)
+        return found
+
+    assert sum(taken := pieces()) == TAIL_SEQS
+    assert max(taken) <= 4, "a piece takes so much text, not so many messages"
+    for seq in range(1, EDITS + 3):
+        alter(scene, SINGLE, ada, bea, partial(edit, actor_id=ada, seq=seq, content=f"sentence {seq}"))
+    assert sorted(pieces())[-2:] == [2, EDITS]
+    assert job.is_complete(tails=True)
+    assert len(contents(scene, bea, "sentence")) == EDITS + 2
+    assert len(contents(scene, bea, "漢字")) == TAIL_SEQS - EDITS - 2
