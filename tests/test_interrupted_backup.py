@@ -22,7 +22,9 @@ from tests.test_cli import run
 PICTURE = 4
 # Stops where the database has been read and no file, says so, and goes on with the next line of input.
 PAUSED = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background ignores it
 import imtornado.commands.backup as backup
 add_files = backup._add_files
 def paused(*arguments):
