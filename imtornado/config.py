@@ -106,7 +106,7 @@ class Messages(msgspec.Struct, frozen=True):
     queue_bytes: Annotated[Positive, _doc("bytes of messages that may wait for the writer")] = 67_108_864
     busy_after_ms: Annotated[
         int, Meta(ge=100, le=2000), _doc("a message without outcome for so long is answered with 50301")
-    ] = 1200
+    ] = 1000
 
 
 class Search(msgspec.Struct, frozen=True):
