@@ -18,6 +18,7 @@ from handlers.context import Context
 from handlers.headers import secure
 from handlers.params import Params
 from imtornado.chinese import translated
+from imtornado.drafts import Changed, Draft, Read, Stored
 from imtornado.errors import (
     Code,
     CrossSite,
@@ -30,6 +31,7 @@ from imtornado.errors import (
     NotLoggedIn,
     TooLarge,
 )
+from imtornado.live.writer import Pending, Waiter
 from imtornado.records import Session, User
 
 log = logging.getLogger(__name__)
@@ -122,6 +124,12 @@ class BaseHandler(tornado.web.RequestHandler):
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises, from a database thread. Raises: Busy."""
         return await self.context.workers.database.call_until(self.due_at, function, *args, **kwargs)
+
+    async def commit(self, draft: Draft) -> Changed | Read | Stored:
+        """The draft's outcome, after its commit; no thread waits for it. Raises: the ImError that it is."""
+        waiter = Waiter()
+        self.context.live.writer.submit(Pending(draft, waiter, arrived_at=self.arrived_at))
+        return await waiter.outcome()
 
     def reply(self, data: object = None, **beside: object) -> None:
         """Ends the call with `data` in the envelope, and `beside` next to it."""

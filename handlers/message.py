@@ -10,7 +10,6 @@ from imtornado.drafts import Read, ReadDraft, Stored
 from imtornado.errors import BadParameter, MalformedBody
 from imtornado.frames import FRAME_BYTES, File, Frame, check_message, decode
 from imtornado.live.chat import message_draft
-from imtornado.live.writer import Pending, Waiter
 from imtornado.records import Kind
 
 PAGE = 50
@@ -40,9 +39,7 @@ class Send(BaseHandler):
         if not got.cid:
             raise BadParameter("cid is needed: 1 to 64 printable ASCII characters, new for every message.", field="cid")
         self.context.throttle.send(self.session.session_id)
-        waiter = Waiter()
-        self.context.live.writer.submit(Pending(message_draft(self.user_id, got), waiter, arrived_at=self.arrived_at))
-        stored = await waiter.outcome()
+        stored = await self.commit(message_draft(self.user_id, got))
         assert isinstance(stored, Stored)
         self.reply(
             {
@@ -126,10 +123,7 @@ class MarkRead(BaseHandler):
 
     async def post(self) -> None:
         kind, dstid = conversation_of(self.params)
-        draft = ReadDraft(self.user_id, kind, dstid, self.params.integer("seq", minimum=0))
-        waiter = Waiter()
-        self.context.live.writer.submit(Pending(draft, waiter, arrived_at=self.arrived_at))
-        read = await waiter.outcome()
+        read = await self.commit(ReadDraft(self.user_id, kind, dstid, self.params.integer("seq", minimum=0)))
         assert isinstance(read, Read)
         self.reply({"seq": read.seq})
 

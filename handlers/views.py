@@ -1,7 +1,10 @@
 """One's own view of a conversation: deleted, cleared, pinned, muted for oneself alone. /message/*."""
 
+from typing import cast
+
 from handlers.base import Access, BaseHandler
 from handlers.message import conversation_of
+from imtornado.drafts import Changed
 
 DELETED_AT_ONCE = 100
 
@@ -12,7 +15,7 @@ class Delete(BaseHandler):
     async def post(self) -> None:
         kind, dstid = conversation_of(self.params)
         seqs = self.params.integers("seqs", DELETED_AT_ONCE)
-        await self.call(self.context.views.delete, self.user_id, kind, dstid, seqs)
+        await self.commit(self.context.views.delete(self.user_id, kind, dstid, seqs))
         self.reply()
 
 
@@ -22,8 +25,8 @@ class Clear(BaseHandler):
     async def post(self) -> None:
         kind, dstid = conversation_of(self.params)
         seq = self.params.integer("seq", minimum=0) if self.params.has("seq") else None
-        cleared_seq = await self.call(self.context.views.clear, self.user_id, kind, dstid, seq)
-        self.reply({"seq": cleared_seq})
+        cleared = await self.commit(self.context.views.clear(self.user_id, kind, dstid, seq))
+        self.reply({"seq": cast(Changed, cleared).result})
 
 
 class Pin(BaseHandler):
@@ -31,7 +34,7 @@ class Pin(BaseHandler):
 
     async def post(self) -> None:
         kind, dstid = conversation_of(self.params)
-        await self.call(self.context.views.pin, self.user_id, kind, dstid, self.params.flag("pinned", True))
+        await self.commit(self.context.views.pin(self.user_id, kind, dstid, self.params.flag("pinned", True)))
         self.reply()
 
 
@@ -40,5 +43,5 @@ class Mute(BaseHandler):
 
     async def post(self) -> None:
         kind, dstid = conversation_of(self.params)
-        await self.call(self.context.views.mute, self.user_id, kind, dstid, self.params.flag("muted", True))
+        await self.commit(self.context.views.mute(self.user_id, kind, dstid, self.params.flag("muted", True)))
         self.reply()

@@ -7,24 +7,20 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from imtornado.drafts import ConversationTx
+from imtornado.drafts import Change, ConversationTx
 from imtornado.errors import NotFound
 from imtornado.records import Kind
 from imtornado.services import change_rules
-from imtornado.services.changes import run
-from imtornado.services.community_changes import Commit
+from imtornado.services.changes import change_of
 
 
 class Views:
-    """Every method takes the acting user and the conversation first, and runs on a worker thread.
+    """Every method takes the acting user and the conversation first, and returns what the writer is to commit.
 
-    Raises, everywhere: NotFound (not his conversation; for `pin` and `mute` also one that he left), Busy.
+    Outcomes, everywhere: NotFound (not his conversation; for `pin` and `mute` also one that he left), Busy.
     """
 
-    def __init__(self, commit: Commit) -> None:
-        self._commit = commit
-
-    def delete(self, user_id: int, kind: Kind, dstid: int, seqs: Sequence[int]) -> None:
+    def delete(self, user_id: int, kind: Kind, dstid: int, seqs: Sequence[int]) -> Change:
         """Takes messages out of his sight for ever. Raises: NotFound for a seq outside of his window."""
 
         def rule(tx: ConversationTx) -> None:
@@ -36,10 +32,10 @@ class Views:
             if new:
                 _tell(tx, user_id, kind, dstid, deleted=new)
 
-        run(self._commit, user_id, kind, dstid, rule)
+        return change_of(user_id, kind, dstid, rule)
 
-    def clear(self, user_id: int, kind: Kind, dstid: int, seq: int | None = None) -> int:
-        """Lets his window begin after `seq`, or after everything; after which seq it begins now."""
+    def clear(self, user_id: int, kind: Kind, dstid: int, seq: int | None = None) -> Change:
+        """Lets his window begin after `seq`, or after everything; the result: after which seq it begins now."""
 
         def rule(tx: ConversationTx) -> int:
             view = change_rules.of_member(tx, user_id)
@@ -51,22 +47,22 @@ class Views:
             _tell(tx, user_id, kind, dstid)
             return end
 
-        return run(self._commit, user_id, kind, dstid, rule)
+        return change_of(user_id, kind, dstid, rule)
 
-    def pin(self, user_id: int, kind: Kind, dstid: int, pinned: bool) -> None:
+    def pin(self, user_id: int, kind: Kind, dstid: int, pinned: bool) -> Change:
         """Keeps the conversation in his list, or no longer."""
-        self._mark(user_id, kind, dstid, lambda tx: change_rules.present(tx, user_id).pin(pinned))
+        return self._mark(user_id, kind, dstid, lambda tx: change_rules.present(tx, user_id).pin(pinned))
 
-    def mute(self, user_id: int, kind: Kind, dstid: int, muted: bool) -> None:
+    def mute(self, user_id: int, kind: Kind, dstid: int, muted: bool) -> Change:
         """His devices are to be silent about it, or no longer."""
-        self._mark(user_id, kind, dstid, lambda tx: change_rules.present(tx, user_id).mute(muted))
+        return self._mark(user_id, kind, dstid, lambda tx: change_rules.present(tx, user_id).mute(muted))
 
-    def _mark(self, user_id: int, kind: Kind, dstid: int, change: Callable[[ConversationTx], bool]) -> None:
+    def _mark(self, user_id: int, kind: Kind, dstid: int, change: Callable[[ConversationTx], bool]) -> Change:
         def rule(tx: ConversationTx) -> None:
             if change(tx):
                 _tell(tx, user_id, kind, dstid)
 
-        run(self._commit, user_id, kind, dstid, rule)
+        return change_of(user_id, kind, dstid, rule)
 
 
 def _tell(tx: ConversationTx, user_id: int, kind: Kind, dstid: int, **more: object) -> None:

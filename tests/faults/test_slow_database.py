@@ -1,6 +1,7 @@
 """The database slow or locked: everybody is answered in time, no socket is dropped, what commits late is told late."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from tests.faults.database import read_database
 from tests.faults.ledger import BUSY, Finding, Ledger, conversation_key, judge
 from tests.faults.outside import OUTAGE, PATIENCE_S, write_lock
 from tests.faults.patient import Patient
-from tests.faults.sockets import ChatSocket, call
+from tests.faults.sockets import ChatSocket, call, get
 from tests.faults.town import SETTINGS, SINGLE, Town
 from tests.fixtures.server import Server, StartServer
 from tests.people import Failure
@@ -20,6 +21,7 @@ SENDERS = 10
 EACH = 5  # messages of one sender while the database is locked
 LOCKED_S = 3.0
 ROUNDS = 10
+WAITING_CHANGES = 8
 LAST = "the last one"
 ANSWER_S = 7.0  # the promise is 2 s; the rest is for a loaded machine
 
@@ -33,6 +35,14 @@ def check(server: Server, ledger: Ledger, people: list[Patient]) -> None:
     verdict = judge(ledger, read_database(server.storage_url), readers=False)
     assert verdict.finding is Finding.PASS, verdict
     assert verdict.figures["acked"] == verdict.figures["attempted"] == verdict.figures["stored"]
+
+
+async def queued(server: Server) -> int:
+    """Messages and changes that the writer has."""
+    _, text = await get(server.port, "/metrics")
+    found = re.search(rb"^imtornado_writer_queue (\d+)", text, re.MULTILINE)
+    assert found, text
+    return int(found[1])
 
 
 def test_another_process_holds_the_database(start_server: StartServer) -> None:
@@ -137,5 +147,34 @@ def test_what_commits_late_is_delivered_and_acked_late(start_server: StartServer
         check(server, ledger, [sender])
         sender.socket.abort()
         reader.abort()
+
+    asyncio.run(run())
+
+
+def test_changes_that_wait_for_the_database_keep_no_reader_waiting(start_server: StartServer) -> None:
+    """More of them than there are threads."""
+    server = start_server(*SETTINGS, "storage.threads=2", "messages.busy_after_ms=2000")
+    server.expect_log(OUTAGE)
+    town = Town(server.port, people=2, communities=0)
+    one, other = town.people
+    place: dict[str, object] = {"kind": SINGLE, "dstid": other.user_id}
+    for number in range(WAITING_CHANGES):
+        one.say(other.user_id, f"message {number}")
+
+    async def run() -> None:
+        with write_lock(server.storage_url):
+            recalls = [
+                asyncio.create_task(call(server.port, "/message/recall", one.token, seq=number + 1, **place))
+                for number in range(WAITING_CHANGES)
+            ]
+            pin = asyncio.create_task(call(server.port, "/message/pin", one.token, **place))
+            while await queued(server) < WAITING_CHANGES + 1:
+                assert not any(task.done() for task in recalls)
+                await asyncio.sleep(0.01)
+            page = await call(server.port, "/message/history", other.token, kind=SINGLE, dstid=one.user_id)
+            assert len(page["rows"]) == WAITING_CHANGES
+            assert not any(task.done() for task in [*recalls, pin]), "they were not waiting any more"
+        outcomes = await asyncio.gather(*recalls, pin, return_exceptions=True)
+        assert not [one for one in outcomes if isinstance(one, BaseException) and not isinstance(one, Failure)]
 
     asyncio.run(run())

@@ -1,5 +1,7 @@
 """One's own view: deleted, cleared, pinned, muted for oneself, and told to nobody else."""
 
+from collections.abc import Callable
+
 import pytest
 
 from imtornado.errors import NotFound
@@ -125,12 +127,13 @@ def test_marks_are_ones_own_and_told_when_they_change(world: World, pair: tuple[
 
 def test_a_view_that_changed_comes_since_a_stamp_and_nobody_elses(world: World, pair: tuple[int, int]) -> None:
     ann, bob = pair
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: world.views.pin(bob, SINGLE, ann, True),
         lambda: world.views.mute(bob, SINGLE, ann, True),
         lambda: world.views.delete(bob, SINGLE, ann, (1,)),
         lambda: world.views.clear(bob, SINGLE, ann),
-    ):
+    )
+    for act in acts:
         world.later(0.01)
         since_ms = world.store.clock.now_ms()
         world.later(0.01)

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from imtornado import config_sources as settings
 from imtornado.clock import Clock
 from imtornado.config import Config
-from imtornado.drafts import Changed, Draft, MessageDraft, Read, ReadDraft, Stored
+from imtornado.drafts import Change, Changed, Draft, MessageDraft, Outcome, Read, ReadDraft, Stored
 from imtornado.errors import ImError
 from imtornado.file_records import Upload
 from imtornado.records import SYSTEM_MEDIA, Event, Kind, Policy, Role
@@ -26,6 +26,21 @@ from storage.store import NewUser, Store
 T = TypeVar("T")
 
 
+class _Committed:
+    """A service whose changes are committed as they come: each of its methods returns what is the result."""
+
+    def __init__(self, service: Changes | Views, commit: Callable[[Draft], Outcome]) -> None:
+        self._service = service
+        self._commit = commit
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: object, **kwargs: object) -> Any:
+            change = getattr(self._service, name)(*args, **kwargs)
+            return cast(Changed, self._commit(change)).result if isinstance(change, Change) else change
+
+        return call
+
+
 class World:
     """The services under test, and short ways to what a test needs around them."""
 
@@ -36,8 +51,8 @@ class World:
         self.memberships = self.communities.memberships
         self.admissions = self.communities.admissions
         self.messages = Messages(store)
-        self.changes = Changes(store, config, self.commit)
-        self.views = Views(self.commit)
+        self.changes = _Committed(Changes(store, config), self.commit)
+        self.views = _Committed(Views(), self.commit)
         self.before_commit: Callable[[], object] | None = None  # what another does just before the next commit
         self._people = 0
 
