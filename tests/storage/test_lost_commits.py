@@ -1,6 +1,5 @@
 """Commits of which nobody hears: what was not committed is not used, and of what may have been all is told."""
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from storage.mysql import BATCH_ANSWER_S
 from storage.store import NewUser, Store, Unsettled
 from tests.fixtures.logs import ExpectLog
 from tests.fixtures.mariadb import Account, MariaDB
-from tests.fixtures.services import require
+from tests.fixtures.slow_calls import slow_calls
 from tests.storage.scene import Scene, errors
 from tests.storage.test_at_once import commit_patiently, patiently
 from tests.storage.test_mysql import OUT_OF_ORDER
@@ -93,31 +92,13 @@ def _until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-@contextmanager
-def slow_log(server: MariaDB, write_s: float) -> Iterator[None]:
-    """Each write to its redo log takes so long, as on a disk that is overwhelmed."""
-    strace = require("strace", "it delays the writes of a real MariaDB")
-    command = [strace, "-f", "-P", str(server.folder / "data/ib_logfile0"), "-e", "trace=pwrite64"]
-    command += ["-e", f"inject=pwrite64:delay_enter={write_s * 1e6:.0f}", "-o", "/dev/null", "-p", str(server.pid)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        assert "attached" in line, line
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.stderr.read()
-            process.wait(30)
-
-
 def test_what_is_settled_is_on_the_disk(own_server: MariaDB, own_store: Store, expect_log: ExpectLog) -> None:
     """MariaDB shows what was committed to others before it writes it down."""
     expect_log("storage.mysql_errors", OUT_OF_ORDER)
     scene = Scene(own_store)
     ada, bea = scene.friends()
     draft = scene.draft(ada, Kind.SINGLE, bea, "one")
-    with slow_log(own_server, BATCH_ANSWER_S + 0.8):
+    with slow_calls(own_server.pid, "pwrite64", BATCH_ANSWER_S + 0.8, own_server.folder / "data/ib_logfile0"):
         (outcome,) = settling.commit(own_store, [draft], threading.Event())
         own_server.kill()
     own_server.start()
@@ -133,7 +114,7 @@ def test_a_repeat_is_acknowledged_when_the_first_one_is_on_the_disk(
     ada, bea = scene.friends()
     draft, repeat = (scene.draft(ada, Kind.SINGLE, bea, "one", cid="one") for _ in range(2))
     with ThreadPoolExecutor(1) as pool:
-        with slow_log(own_server, BATCH_ANSWER_S / 3):
+        with slow_calls(own_server.pid, "pwrite64", BATCH_ANSWER_S / 3, own_server.folder / "data/ib_logfile0"):
             first = pool.submit(own_store.commit, [draft])
             _until(lambda: len(scene.seen(bea, Kind.SINGLE, ada)) == 1)
             (outcome,) = commit_patiently(own_store, [repeat])
